@@ -1,0 +1,51 @@
+/* buf.h - bytes that grow, up to a ceiling named at birth.
+ *
+ * Failure is sticky: once an append does not fit (or memory is out) the buffer
+ * keeps what it has, buf_failed() is true and later appends do nothing, so a
+ * writer checks once, at the end. Not shared between threads.
+ */
+#ifndef CALLBACKD_BUF_H
+#define CALLBACKD_BUF_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf {
+	char *data;  /* owned; NULL while empty; always NUL-terminated else */
+	size_t len;  /* bytes in use, the final NUL not counted */
+	size_t cap;  /* bytes allocated */
+	size_t max;  /* ceiling of len, chosen at buf_init */
+	bool failed; /* an append was refused */
+};
+
+/* Starts an empty buffer that will never hold more than max_bytes. */
+void buf_init(struct buf *buf, size_t max_bytes);
+
+/* Gives the memory back and leaves an empty buffer with the same ceiling. */
+void buf_free(struct buf *buf);
+
+/* Forgets the content and a failure, keeps the memory. */
+void buf_clear(struct buf *buf);
+
+/* Makes room for more bytes, so that appending them cannot fail. False when
+ * they would not fit; that alone is no failure and changes nothing. */
+bool buf_reserve(struct buf *buf, size_t more);
+
+/* Append bytes, a string, a character, a formatted text. False when refused;
+ * nothing of the piece is then in the buffer. */
+bool buf_append(struct buf *buf, const void *bytes, size_t len);
+bool buf_puts(struct buf *buf, const char *text);
+bool buf_putc(struct buf *buf, char c);
+bool buf_printf(struct buf *buf, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+bool buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+/* True when any append since buf_init or buf_clear was refused. */
+bool buf_failed(const struct buf *buf);
+
+/* The content as a string; "" while empty. Valid until the next change. */
+const char *buf_text(const struct buf *buf);
+
+#endif

@@ -1,0 +1,70 @@
+/* loop.h - one thread that waits for sockets, timers and mail.
+ *
+ * A connection, a run and a delivery live and die on one loop. Everything here
+ * but loop_post, loop_offer and loop_stop belongs to the loop's own thread (or
+ * to the maker, before loop_start). The room passed to loop_new is handed to
+ * each message's open().
+ */
+#ifndef CALLBACKD_LOOP_H
+#define CALLBACKD_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "callbackd/log.h"
+#include "callbackd/mailbox.h"
+
+struct event_base; /* libevent's; for rooms that own a door to a library */
+struct loop;       /* opaque */
+
+/* Once, by main, before the first loop: libevent's complaints go to our log,
+ * and its fatal errors abort. */
+void loop_library_init(void);
+
+/* NULL when memory or descriptors are out. */
+struct loop *loop_new(unsigned index, void *room);
+
+/* Opens what still waits, on this thread: after the loop has stopped and while
+ * its room is alive. */
+void loop_open_leftovers(struct loop *loop);
+
+/* Not running, no timers left, no mail, nobody posts any more. */
+void loop_free(struct loop **loop);
+
+bool loop_start(struct loop *loop); /* a thread of its own */
+void loop_run(struct loop *loop);   /* this thread, until loop_stop */
+void loop_stop(struct loop *loop);  /* any thread */
+void loop_join(struct loop *loop);  /* after loop_start */
+
+/* Any thread; see mailbox.h for which of the two. */
+bool loop_offer(struct loop *loop, struct mail *mail);
+void loop_post(struct loop *loop, struct mail *mail);
+void loop_post_list(struct loop *loop, struct mail_list *list);
+
+unsigned loop_index(const struct loop *loop);
+struct log *loop_log(struct loop *loop);
+struct event_base *loop_base(struct loop *loop);
+
+/* Moments of this turn, read once a turn. */
+int64_t loop_wall_ms(struct loop *loop);
+int64_t loop_mono_ms(struct loop *loop);
+
+/* Milliseconds since the loop last came round, which an idle loop does every
+ * second; for the watchdog. Any thread. */
+int64_t loop_silent_ms(struct loop *loop);
+
+/* Timers: one shot. Setting again moves it; 0 is "next turn". Counted from the
+ * moment of this turn and never early by loop_mono_ms. fire may set, stop or
+ * free its own timer. loop_timer_new gives NULL when memory is out. */
+struct loop_timer;
+struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *arg),
+    void *arg);
+void loop_timer_set(struct loop_timer *timer, int64_t after_ms);
+void loop_timer_stop(struct loop_timer *timer);
+void loop_timer_free(struct loop_timer **timer);
+
+/* Signals, for the loop of the main thread only. */
+bool loop_on_signal(struct loop *loop, int signal_number,
+    void (*fire)(int signal_number, void *arg), void *arg);
+
+#endif

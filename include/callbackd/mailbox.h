@@ -1,0 +1,51 @@
+/* mailbox.h - how one thread gives something to another.
+ *
+ * A message changes owner when it is posted. The only lock of the program is
+ * in here. A box wakes its owner through a descriptor that becomes readable,
+ * and only when the box was empty: many messages cost one wake-up.
+ */
+#ifndef CALLBACKD_MAILBOX_H
+#define CALLBACKD_MAILBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Put first into whatever travels. open() runs on the receiving thread, owns
+ * the message from then on, and gets the owner of the box as room. */
+struct mail {
+	struct mail *next;
+	void (*open)(struct mail *mail, void *room);
+};
+
+/* Several messages on their way to one box: posted as one. */
+struct mail_list {
+	struct mail *first;
+	struct mail *last;
+	size_t count;
+};
+void mail_list_add(struct mail_list *list, struct mail *mail);
+struct mail *mail_list_take(struct mail_list *list); /* NULL when empty */
+
+struct mailbox; /* opaque */
+
+/* limit bounds what mailbox_offer lets in; at least 1. NULL: no memory or no
+ * descriptor. */
+struct mailbox *mailbox_new(size_t limit);
+void mailbox_free(struct mailbox **box); /* must be empty */
+
+/* Readable while something waits. Poll it, then mailbox_take. */
+int mailbox_fd(const struct mailbox *box);
+
+/* Something new: refused (false, the caller keeps it) when limit messages
+ * already wait. Any thread. */
+bool mailbox_offer(struct mailbox *box, struct mail *mail);
+
+/* Answers to what was let in before: always taken, since the room for them was
+ * set aside with the question. Any thread. Leaves list empty. */
+void mailbox_post(struct mailbox *box, struct mail *mail);
+void mailbox_post_list(struct mailbox *box, struct mail_list *list);
+
+/* All that waits, oldest first. Owner only. */
+struct mail_list mailbox_take(struct mailbox *box);
+
+#endif
