@@ -1,0 +1,140 @@
+/* clients.c - the client sections, who may ask for what, and the alerts.
+ *
+ * 1. A key belongs to one client. What is written as its hash is never shown:
+ *    it may be the key itself, by mistake.
+ * 2. A client names only queues that there are.
+ *
+ * Thread: main.
+ */
+#include "build.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void
+read_key(struct build *build, cfg_t *section, struct conf_client *client)
+{
+	const struct written *written = schema_value(section, "key_sha256", 0);
+	size_t len = strlen(written->text);
+
+	if (!schema_is_given(section, "key_sha256")) {
+		complain_at(build->out, written->line,
+		    "client '%s' needs a key_sha256", client->name);
+		return;
+	}
+	if (len != SHA256_HEX_SIZE - 1 ||
+	    strspn(written->text, "0123456789abcdef") != len) {
+		complain_at(build->out, written->line,
+		    "key_sha256 must be the SHA-256 of the key as 64 digits of "
+		    "lower-case hex");
+		return;
+	}
+	memcpy(client->key_sha256, written->text, len + 1);
+}
+
+static void
+refuse_twin_key(struct build *build, cfg_t *section, size_t i)
+{
+	const struct conf_client *clients = build->conf->clients;
+
+	for (size_t j = 0; j < i; j++) {
+		if (clients[i].key_sha256[0] == '\0' ||
+		    strcmp(clients[i].key_sha256, clients[j].key_sha256) != 0)
+			continue;
+		complain_at(build->out,
+		    schema_value(section, "key_sha256", 0)->line,
+		    "client '%s' has the same key", clients[j].name);
+		return;
+	}
+}
+
+static void
+read_client_queues(struct build *build, cfg_t *section,
+    struct conf_client *client)
+{
+	size_t count = schema_value_count(section, "queues");
+	char text[SHOWN_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct written *written = schema_value(section, "queues",
+		    i);
+		if (conf_queue_find(build->conf, written->text) != NULL)
+			continue;
+		complain_at(build->out, written->line,
+		    "queues: there is no queue '%s'",
+		    shown(written->text, strlen(written->text), text));
+	}
+	client->queues = build_list(build, section, "queues");
+}
+
+/* Without a burst of its own a client may use up a second's worth at once, and
+ * always one request: less would let nothing through. */
+static void
+read_rate(struct build *build, cfg_t *section, struct conf_client *client)
+{
+	if (!schema_is_given(section, "burst"))
+		client->burst = client->rate > 1 ? client->rate
+		    : client->rate > 0           ? 1
+						 : 0;
+	else if (client->rate > 0 && client->burst < 1)
+		complain_at(build->out, schema_value(section, "burst", 0)->line,
+		    "burst must be 1 or more where there is a rate");
+}
+
+static void
+read_client(struct build *build, cfg_t *section, struct conf_client *client)
+{
+	const char *name = cfg_title(section);
+
+	assert(name_is_legal(name)); /* prescan */
+	memcpy(client->name, name, strlen(name) + 1);
+	build_values(build, section, PLACE_CLIENT, client);
+	read_rate(build, section, client);
+	read_key(build, section, client);
+	read_client_queues(build, section, client);
+	client->secret = build_secret(build, section);
+}
+
+void
+build_clients(struct build *build, cfg_t *top)
+{
+	struct conf *conf = build->conf;
+	size_t count = schema_section_count(top, "client");
+
+	conf->clients = build_array(build, count, sizeof(*conf->clients));
+	if (conf->clients == NULL)
+		return;
+	conf->client_count = count;
+	for (size_t i = 0; i < count; i++) {
+		cfg_t *section = cfg_getnsec(top, "client", (unsigned)i);
+		read_client(build, section, &conf->clients[i]);
+		refuse_twin_key(build, section, i);
+	}
+}
+
+static bool
+is_alert(const char *name)
+{
+	return strcmp(name, "callback.dead") == 0 ||
+	    strcmp(name, "endpoint.disabled") == 0 ||
+	    strcmp(name, "queue.full") == 0;
+}
+
+void
+build_alerts(struct build *build, cfg_t *top)
+{
+	cfg_t *section = cfg_getsec(top, "alerts");
+	size_t count = schema_value_count(section, "events");
+	char text[SHOWN_SIZE];
+
+	schema_refuse_not_yet(section, PLACE_ALERTS, build->out);
+	for (size_t i = 0; i < count; i++) {
+		const struct written *written = schema_value(section, "events",
+		    i);
+		if (!is_alert(written->text))
+			complain_at(build->out, written->line,
+			    "events: '%s' is not one of \"callback.dead\", "
+			    "\"endpoint.disabled\" and \"queue.full\"",
+			    shown(written->text, strlen(written->text), text));
+	}
+}

@@ -1,0 +1,193 @@
+/* queues.c - the queue sections: where jobs come in, and who runs them.
+ *
+ * 1. No two queues own the same path; nested ones are legal, the longest wins.
+ * 2. A path stays out of the way of the API's own.
+ * 3. A queue has what its executor needs, and nothing that another one would.
+ *
+ * Thread: main.
+ */
+#include "build.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The API's own: no queue may own a path below. */
+static const char *const reserved_paths[] = {
+	"/v1/",
+	"/.well-known/",
+	"/async-function/",
+};
+
+/* Bytes of a path that mean the same in every spelling (RFC 3986, 3.3), but
+ * for '%': an escaped prefix would have two spellings. */
+static bool
+has_only_path_bytes(const char *path)
+{
+	static const char legal[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~!$&'()*+,;=:@/";
+
+	return path[strspn(path, legal)] == '\0';
+}
+
+static bool
+has_dot_segment(const char *path)
+{
+	return strstr(path, "/./") != NULL || strstr(path, "/../") != NULL;
+}
+
+/* What is wrong with a path; NULL when nothing is. */
+static const char *
+path_fault(const char *path)
+{
+	size_t len = strlen(path);
+
+	if (len == 0 || path[0] != '/' || path[len - 1] != '/')
+		return "must begin and end with '/'";
+	if (!has_only_path_bytes(path))
+		return "may hold letters, digits and -._~!$&'()*+,;=:@/ only";
+	if (strstr(path, "//") != NULL || has_dot_segment(path))
+		return "must not have empty, '.' or '..' segments";
+	for (size_t i = 0; i < sizeof(reserved_paths) / sizeof(char *); i++) {
+		size_t reserved_len = strlen(reserved_paths[i]);
+		if (strncmp(path, reserved_paths[i], reserved_len) == 0)
+			return "belongs to the API";
+	}
+	return NULL;
+}
+
+static void
+read_path(struct build *build, cfg_t *section, struct conf_queue *queue)
+{
+	const struct written *written = schema_value(section, "path", 0);
+	char text[SHOWN_SIZE];
+
+	if (!schema_is_given(section, "path")) {
+		complain_at(build->out, written->line,
+		    "queue '%s' needs a path", queue->name);
+		return;
+	}
+	const char *fault = path_fault(written->text);
+	if (fault != NULL) {
+		complain_at(build->out, written->line, "path '%s' %s",
+		    shown(written->text, strlen(written->text), text), fault);
+		return;
+	}
+	queue->path = build_copy(build, written->text);
+}
+
+static void
+read_upstream(struct build *build, cfg_t *section, struct conf_queue *queue)
+{
+	const struct written *written = schema_value(section, "upstream", 0);
+	bool is_wanted = queue->executor == EXECUTOR_HTTP;
+
+	if (written->text[0] == '\0') {
+		if (is_wanted)
+			complain_at(build->out, written->line,
+			    "queue '%s' needs an upstream", queue->name);
+		return;
+	}
+	if (!is_wanted) {
+		complain_at(build->out, written->line,
+		    "upstream is for executor \"http\" only");
+		return;
+	}
+	build_url(build, "upstream", written, true, &queue->upstream);
+}
+
+static void
+read_command(struct build *build, cfg_t *section, struct conf_queue *queue)
+{
+	bool is_wanted = queue->executor == EXECUTOR_COMMAND;
+
+	if (schema_value_count(section, "command") == 0) {
+		if (is_wanted)
+			complain_at(build->out,
+			    schema_value(section, "executor", 0)->line,
+			    "queue '%s' needs a command", queue->name);
+		return;
+	}
+	const struct written *first = schema_value(section, "command", 0);
+	if (!is_wanted) {
+		complain_at(build->out, first->line,
+		    "command is for executor \"command\" only");
+		return;
+	}
+	if (first->text[0] == '\0') {
+		complain_at(build->out, first->line,
+		    "command must begin with a program");
+		return;
+	}
+	queue->command = build_list(build, section, "command");
+	if (queue->command == NULL || strchr(first->text, '/') == NULL)
+		return;
+	free(queue->command[0]);
+	queue->command[0] = build_path(build, first->text);
+}
+
+/* A bound that is not written gives way to one that is. */
+static void
+read_backoff(struct build *build, cfg_t *queue_section, struct backoff *backoff)
+{
+	cfg_t *section = cfg_getsec(queue_section, "backoff");
+
+	build_values(build, section, PLACE_BACKOFF, backoff);
+	if (backoff->initial_ms <= backoff->max_ms)
+		return;
+	if (!schema_is_given(section, "max"))
+		backoff->max_ms = backoff->initial_ms;
+	else if (!schema_is_given(section, "initial"))
+		backoff->initial_ms = backoff->max_ms;
+	else if (backoff->max_ms > 0)
+		complain_at(build->out, schema_value(section, "max", 0)->line,
+		    "max must not be shorter than initial");
+}
+
+static void
+read_queue(struct build *build, cfg_t *section, struct conf_queue *queue)
+{
+	const char *name = cfg_title(section);
+
+	assert(name_is_legal(name)); /* prescan */
+	memcpy(queue->name, name, strlen(name) + 1);
+	schema_refuse_not_yet(section, PLACE_QUEUE, build->out);
+	build_values(build, section, PLACE_QUEUE, queue);
+	read_backoff(build, section, &queue->backoff);
+	read_path(build, section, queue);
+	read_upstream(build, section, queue);
+	read_command(build, section, queue);
+}
+
+static void
+refuse_twin_path(struct build *build, cfg_t *section, size_t i)
+{
+	const struct conf_queue *queues = build->conf->queues;
+
+	for (size_t j = 0; j < i; j++) {
+		if (queues[i].path == NULL || queues[j].path == NULL ||
+		    strcmp(queues[i].path, queues[j].path) != 0)
+			continue;
+		complain_at(build->out, schema_value(section, "path", 0)->line,
+		    "queue '%s' has the same path", queues[j].name);
+		return;
+	}
+}
+
+void
+build_queues(struct build *build, cfg_t *top)
+{
+	struct conf *conf = build->conf;
+	size_t count = schema_section_count(top, "queue");
+
+	conf->queues = build_array(build, count, sizeof(*conf->queues));
+	if (conf->queues == NULL)
+		return;
+	conf->queue_count = count;
+	for (size_t i = 0; i < count; i++) {
+		cfg_t *section = cfg_getnsec(top, "queue", (unsigned)i);
+		read_queue(build, section, &conf->queues[i]);
+		refuse_twin_path(build, section, i);
+	}
+}
