@@ -1,0 +1,66 @@
+/* schema.h - the tables of the SQLite store, and every statement on them.
+ *
+ * Text only: what the statements mean to rows.c is the order of their columns
+ * and parameters, which is that of the lists in schema.c.
+ */
+#ifndef CALLBACKD_STORE_SCHEMA_H
+#define CALLBACKD_STORE_SCHEMA_H
+
+#include <stdint.h>
+
+/* In the header of the file, so that file(1) and we know it: "cbkd". */
+#define SCHEMA_APPLICATION_ID INT32_C(0x63626b64)
+#define SCHEMA_VERSION 1
+
+/* What makes version i + 1 out of version i; 0 is an empty file. */
+extern const char *const schema_steps[SCHEMA_VERSION];
+
+/* Where a list looks before it takes a whole row (JOB_COLUMNS). */
+enum job_column { COLUMN_SEQ = 0, COLUMN_STATUS = 2, COLUMN_QUEUE = 3,
+	COLUMN_CLIENT = 4 };
+/* The same of DELIVERY_COLUMNS. */
+enum delivery_column { COLUMN_STATE = 2, COLUMN_CREATED_AT = 3 };
+
+enum statement {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_KEEP_TOTALS,   /* accepted, ended, last_seq */
+	SQL_GET_TOTALS,    /* -> accepted, ended, last_seq */
+	SQL_KEEP_MARK,     /* mark */
+	SQL_GET_MARK,      /* -> mark */
+
+	SQL_ADD_JOB,       /* JOB_COLUMNS */
+	SQL_UPDATE_OPEN_JOB,  /* JOB_CHANGES, seq, salt */
+	SQL_UPDATE_ENDED_JOB, /* the same, for a row that has ended */
+	SQL_GET_JOB,       /* seq -> JOB_COLUMNS */
+	SQL_LIST_JOBS,     /* from seq, below seq -> JOB_COLUMNS */
+	SQL_LIST_OPEN_JOBS,
+	SQL_EACH_OPEN_JOB, /* -> OPEN_JOB_COLUMNS */
+	SQL_COUNT_JOBS,    /* -> unfinished, of them running */
+
+	SQL_ADD_REQUEST,   /* seq, headers, body */
+	SQL_ADD_RESPONSE,
+	SQL_GET_REQUEST,   /* seq -> headers, body */
+	SQL_GET_RESPONSE,
+
+	SQL_ADD_DELIVERY,    /* DELIVERY_COLUMNS */
+	SQL_UPDATE_DELIVERY, /* DELIVERY_CHANGES, seq, salt */
+	SQL_GET_DELIVERY,    /* seq -> DELIVERY_COLUMNS */
+	SQL_LIST_DELIVERIES, /* below seq -> DELIVERY_COLUMNS */
+	SQL_LIST_OPEN_DELIVERIES,
+	SQL_LIST_DEAD_DELIVERIES,
+	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, attempts, state, url */
+	SQL_COUNT_DELIVERIES,   /* -> open ones */
+
+	SQL_PURGE_END,     /* from, to, max -> last seq, count */
+	SQL_PURGE_JOBS,    /* from, last, cutoff */
+	SQL_PURGE_REQUESTS,  /* from, last: what belongs to no job */
+	SQL_PURGE_RESPONSES,
+	SQL_PURGE_DELIVERIES,
+
+	STATEMENT_COUNT,
+};
+extern const char *const schema_statements[STATEMENT_COUNT];
+
+#endif
