@@ -1,0 +1,164 @@
+/* inside.h - what the files of the ledger's room share. Ledger thread only,
+ * but for the atomics.
+ *
+ * A turn goes: take the mail, prepare everything that writes (store calls in
+ * one transaction), claim what may run, commit; then conclude each piece, or
+ * undo each piece. prepare_* change nothing but the store, the message itself
+ * and slots given back; conclude_* and undo_* do the rest.
+ */
+#ifndef CALLBACKD_LEDGER_INSIDE_H
+#define CALLBACKD_LEDGER_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "callbackd/hosts.h"
+#include "callbackd/ledger.h"
+#include "callbackd/line.h"
+#include "callbackd/sched.h"
+
+#define TURN_MAX 256 /* pieces a transaction: performance.md 2.4, the flat part */
+
+/* A delivery that a run of this turn has caused, with all it needs. */
+struct fresh {
+	int64_t seq;       /* of the delivery */
+	struct post *post; /* NULL: it has gone */
+};
+
+/* Messages on their way to one loop. */
+struct outbox {
+	struct loop *loop;
+	struct mail_list list;
+};
+
+struct ledger {
+	struct conf *conf;
+	struct store *store;
+	struct sched *sched;
+	struct hosts *hosts;
+	struct metrics *metrics;
+	struct log *log;
+	struct ledger_hands **hands;
+	unsigned hands_count;
+	unsigned next_hands;       /* whose turn it is to get work */
+
+	struct mailbox *inbox;
+	struct mail_list backlog;  /* taken from the inbox, not yet opened */
+	struct mail wake;          /* posted once, by ledger_stop */
+	pthread_t thread;
+	bool is_started;
+
+	/* This turn's pieces. */
+	struct mail_list accepts;  /* struct order */
+	struct mail_list changes;  /* struct order: other writes */
+	struct mail_list reads;    /* struct order */
+	struct mail_list runs;     /* struct run, ended */
+	struct mail_list posts;    /* struct post, ended */
+	struct mail_list claims;   /* struct run, about to begin */
+	struct fresh fresh[TURN_MAX];
+	unsigned fresh_count;
+	bool is_writing;           /* a transaction is open */
+	bool must_last;            /* it needs a durable commit */
+
+	/* What could not be written down yet. */
+	struct mail_list unsettled_runs;
+	struct mail_list unsettled_posts;
+	bool is_sick;
+	int64_t heal_mono_ms;      /* when to try the store again */
+
+	struct line *due;          /* deliveries: rank due_mono_ms */
+	struct line *expiring;     /* jobs: rank mono moment of expiry */
+	int64_t purge_cursor;
+	int64_t purge_mono_ms;     /* when to look again */
+	int64_t tidy_mono_ms;
+
+	int64_t wall_ms;           /* of this turn */
+	int64_t mono_ms;
+	int64_t wall_offset_ms;    /* wall - mono; see ledger_moment */
+
+	struct outbox *outboxes;
+	unsigned outbox_count;
+
+	atomic_bool is_draining;
+	atomic_bool must_stop;
+	atomic_bool is_well;
+	atomic_llong runs_under_way;
+	atomic_llong posts_under_way;
+	atomic_llong turn_began_ms; /* monotonic; 0: it waits */
+};
+
+/* Planned moments are stored as wall time but waited for in monotonic time,
+ * by one fixed difference: a jump of the wall clock moves nobody's turn. */
+int64_t due_mono(const struct ledger *ledger, int64_t at_ms);
+int64_t planned_at(const struct ledger *ledger, int64_t after_ms);
+
+/* Opens the turn's transaction if it is not open. */
+enum store_result begin_writing(struct ledger *ledger);
+
+/* The loop whose turn it is. */
+struct ledger_hands *next_hands(struct ledger *ledger);
+
+void send_to(struct ledger *ledger, struct loop *loop, struct mail *mail);
+void answer_order(struct ledger *ledger, struct order *order,
+    enum order_result result);
+
+/* turn.c */
+size_t take_turn(struct ledger *ledger); /* how much mail it opened */
+void use_idle_time(struct ledger *ledger);
+/* Takes each piece out of the list and hands it on. */
+void empty(struct ledger *ledger, struct mail_list *list,
+    void (*conclude)(struct ledger *ledger, struct mail *mail));
+
+/* Pieces of a turn: mail is a struct order, run or post, as the name says. */
+
+/* orders.c */
+enum store_result prepare_accept(struct ledger *ledger, struct mail *mail);
+void conclude_accept(struct ledger *ledger, struct mail *mail);
+void undo_accept(struct ledger *ledger, struct mail *mail);
+enum store_result prepare_change(struct ledger *ledger, struct mail *mail);
+void conclude_change(struct ledger *ledger, struct mail *mail);
+
+/* reads.c */
+void answer_read(struct ledger *ledger, struct order *order);
+void fill_facts(struct ledger *ledger, const struct job *job,
+    struct document_facts *out);
+
+/* runs.c */
+enum store_result prepare_run_end(struct ledger *ledger, struct mail *mail);
+void conclude_run_end(struct ledger *ledger, struct mail *mail);
+/* Gives up what should have started by now: joins this turn's runs. */
+enum store_result expire_waiting(struct ledger *ledger);
+/* Takes what may run now into `claims`. */
+enum store_result claim_waiting(struct ledger *ledger);
+void begin_run(struct ledger *ledger, struct mail *mail);
+void undo_claim(struct ledger *ledger, struct mail *mail);
+/* The record of a job whose run begins now. */
+void mark_started(struct ledger *ledger, struct job *job);
+/* A job that is written down as queued joins its line. */
+void wait_for_turn(struct ledger *ledger, const struct job *job);
+/* The monotonic moment for which it waits in the sched; 0: none. */
+int64_t turn_due_mono(const struct ledger *ledger, const struct job *job);
+/* A request without fields and body has no payload: *out stays empty. */
+enum store_result load_request(struct ledger *ledger, int64_t seq,
+    struct payload *out);
+/* Adds the delivery of an event when the job asked for it: *out is then it, and
+ * *wanted_out true. */
+enum store_result add_event(struct ledger *ledger, const struct job *job,
+    enum job_event event, struct delivery *out, bool *wanted_out);
+
+/* posts.c */
+enum store_result prepare_post_end(struct ledger *ledger, struct mail *mail);
+void conclude_post_end(struct ledger *ledger, struct mail *mail);
+/* A pending delivery waits for its moment, or for its host. */
+void plan_delivery(struct ledger *ledger, const struct delivery *delivery);
+/* Remembers, for this turn, what a delivery needs, so that it need not be read
+ * back. Moves job, delivery and payloads out of run. */
+void keep_fresh(struct ledger *ledger, struct run *run);
+void wake_deliveries(struct ledger *ledger);
+void let_deliveries_go(struct ledger *ledger);
+struct hosts_rules hosts_rules_of(const struct conf *conf);
+
+/* recover.c */
+bool take_up_unfinished(struct ledger *ledger, struct reason *why_out);
+
+#endif

@@ -1,0 +1,357 @@
+/* ledger.c - the thread that decides and writes down: its door, its loop, its
+ * birth and death. What a turn does is in turn.c.
+ *
+ * The inbox refuses new orders only; ends of runs and posts always fit, since
+ * their number is bounded by slots and windows.
+ *
+ * Thread: its own, but for the functions that ledger.h gives to any thread.
+ */
+#include "callbackd/ledger.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "callbackd/clock.h"
+#include "inside.h"
+
+#define IDLE_MS 60000 /* look around at least that often */
+
+/* ---- mail in: each kind goes into its list of this turn ---- */
+
+static void
+order_open_cb(struct mail *mail, void *room)
+{
+	struct ledger *ledger = room;
+	struct order *order = (struct order *)mail;
+
+	switch (order->kind) {
+	case ORDER_ACCEPT:
+		mail_list_add(&ledger->accepts, mail);
+		return;
+	case ORDER_REDELIVER:
+		mail_list_add(&ledger->changes, mail);
+		return;
+	case ORDER_JOB:
+	case ORDER_RESULT:
+	case ORDER_JOBS:
+	case ORDER_DELIVERIES:
+	case ORDER_BOOKS:
+		mail_list_add(&ledger->reads, mail);
+		return;
+	}
+}
+
+static void
+run_open_cb(struct mail *mail, void *room)
+{
+	struct ledger *ledger = room;
+
+	mail_list_add(&ledger->runs, mail);
+}
+
+static void
+post_open_cb(struct mail *mail, void *room)
+{
+	struct ledger *ledger = room;
+
+	mail_list_add(&ledger->posts, mail);
+}
+
+static void
+wake_open_cb(struct mail *mail, void *room)
+{
+	(void)mail;
+	(void)room;
+}
+
+struct conf_mail {
+	struct mail mail;
+	struct conf *conf;
+};
+
+static void
+conf_open_cb(struct mail *mail, void *room)
+{
+	struct ledger *ledger = room;
+	struct conf_mail *news = (struct conf_mail *)mail;
+	struct hosts_rules rules = hosts_rules_of(news->conf);
+
+	if (sched_follow(ledger->sched, news->conf)) {
+		hosts_follow(ledger->hosts, &rules);
+		conf_unref(&ledger->conf);
+		ledger->conf = conf_ref(news->conf);
+	} else {
+		log_event(ledger->log, LOG_LEVEL_ERROR, "reload_failed",
+		    LOG_TEXT("why", "out of memory"));
+	}
+	conf_unref(&news->conf);
+	free(news);
+}
+
+bool
+ledger_ask(struct ledger *ledger, struct order *order)
+{
+	order->mail.open = order_open_cb;
+	return mailbox_offer(ledger->inbox, &order->mail);
+}
+
+void
+ledger_run_ended(struct ledger *ledger, struct run *run)
+{
+	run->mail.open = run_open_cb;
+	mailbox_post(ledger->inbox, &run->mail);
+}
+
+void
+ledger_post_ended(struct ledger *ledger, struct post *post)
+{
+	post->mail.open = post_open_cb;
+	mailbox_post(ledger->inbox, &post->mail);
+}
+
+void
+ledger_follow(struct ledger *ledger, struct conf *conf)
+{
+	struct conf_mail *news = calloc(1, sizeof(*news));
+
+	if (news == NULL) {
+		conf_unref(&conf);
+		return;
+	}
+	news->mail.open = conf_open_cb;
+	news->conf = conf;
+	mailbox_post(ledger->inbox, &news->mail);
+}
+
+/* ---- the thread ---- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
+due_of(const struct line *line)
+{
+	const struct line_item *item = line_first(line);
+
+	return item != NULL ? item->rank : INT64_MAX;
+}
+
+/* How long nothing can happen but by mail. */
+static int
+idle_ms(struct ledger *ledger)
+{
+	int64_t due_ms = ledger->mono_ms + IDLE_MS;
+
+	if (ledger->backlog.count > 0 || ledger->reads.count > 0)
+		return 0;
+	if (ledger->is_sick) {
+		due_ms = ledger->heal_mono_ms;
+	} else {
+		if (!atomic_load(&ledger->is_draining)) {
+			due_ms = earlier(due_ms,
+			    sched_due_mono_ms(ledger->sched));
+			due_ms = earlier(due_ms, due_of(ledger->due));
+			due_ms = earlier(due_ms,
+			    hosts_due_mono_ms(ledger->hosts));
+		}
+		if (ledger->unsettled_posts.count > 0)
+			return 0;
+		due_ms = earlier(due_ms, due_of(ledger->expiring));
+		due_ms = earlier(due_ms, ledger->purge_mono_ms);
+	}
+	due_ms -= clock_mono_ms();
+	return due_ms < 0 ? 0 : (int)due_ms;
+}
+
+static void
+wait_for_mail(struct ledger *ledger)
+{
+	struct pollfd mail = { mailbox_fd(ledger->inbox), POLLIN, 0 };
+	int wait_ms = idle_ms(ledger);
+
+	atomic_store_explicit(&ledger->turn_began_ms, 0, memory_order_relaxed);
+	if (poll(&mail, 1, 0) > 0)
+		return;
+	log_flush(ledger->log);
+	if (wait_ms > 0 && poll(&mail, 1, wait_ms) < 0)
+		assert(errno == EINTR);
+}
+
+static void *
+run_ledger(void *arg)
+{
+	struct ledger *ledger = arg;
+
+	while (!atomic_load(&ledger->must_stop)) {
+		if (take_turn(ledger) == 0)
+			use_idle_time(ledger);
+		wait_for_mail(ledger);
+	}
+	while (take_turn(ledger) > 0)
+		continue;
+	return NULL;
+}
+
+/* ---- birth and death ---- */
+
+static bool
+make_rooms(struct ledger *ledger, const struct ledger_setup *setup)
+{
+	struct hosts_rules rules = hosts_rules_of(setup->conf);
+
+	ledger->log = log_new();
+	ledger->sched = sched_new();
+	ledger->hosts = hosts_new(&rules);
+	ledger->due = line_new();
+	ledger->expiring = line_new();
+	ledger->inbox = mailbox_new(setup->inbox_limit);
+	ledger->outboxes =
+	    calloc(setup->hands_count, sizeof(*ledger->outboxes));
+	if (ledger->log == NULL || ledger->sched == NULL ||
+	    ledger->hosts == NULL || ledger->due == NULL ||
+	    ledger->expiring == NULL || ledger->inbox == NULL ||
+	    ledger->outboxes == NULL)
+		return false;
+	ledger->outbox_count = setup->hands_count;
+	for (unsigned i = 0; i < setup->hands_count; i++)
+		ledger->outboxes[i].loop = setup->hands[i]->loop;
+	return sched_follow(ledger->sched, setup->conf);
+}
+
+static void
+free_rooms(struct ledger *ledger)
+{
+	store_close(&ledger->store);
+	line_free(&ledger->due);
+	line_free(&ledger->expiring);
+	hosts_free(&ledger->hosts);
+	sched_free(&ledger->sched);
+	mailbox_free(&ledger->inbox);
+	log_free(&ledger->log);
+	free(ledger->outboxes);
+	conf_unref(&ledger->conf);
+	free(ledger);
+}
+
+struct ledger *
+ledger_new(const struct ledger_setup *setup, struct reason *why_out)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+	assert(setup->hands_count > 0);
+	if (ledger == NULL) {
+		reason_set(why_out, "out of memory");
+		return NULL;
+	}
+	ledger->conf = conf_ref(setup->conf);
+	ledger->metrics = setup->metrics;
+	ledger->hands = setup->hands;
+	ledger->hands_count = setup->hands_count;
+	ledger->wake.open = wake_open_cb;
+	atomic_init(&ledger->is_well, true);
+	ledger->mono_ms = clock_mono_ms();
+	ledger->wall_ms = clock_wall_ms();
+	ledger->wall_offset_ms = ledger->wall_ms - ledger->mono_ms;
+	reason_set(why_out, "out of memory");
+	if (!make_rooms(ledger, setup))
+		goto fail;
+	ledger->store = store_open(setup->conf->store,
+	    setup->conf->durability_full, why_out);
+	if (ledger->store == NULL || !take_up_unfinished(ledger, why_out))
+		goto fail;
+	return ledger;
+
+fail:
+	free_rooms(ledger);
+	return NULL;
+}
+
+bool
+ledger_start(struct ledger *ledger)
+{
+	sigset_t all;
+	sigset_t before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ledger->is_started =
+	    pthread_create(&ledger->thread, NULL, run_ledger, ledger) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ledger->is_started;
+}
+
+void
+ledger_drain(struct ledger *ledger)
+{
+	atomic_store(&ledger->is_draining, true);
+}
+
+static void
+drop_run(struct ledger *ledger, struct mail *mail)
+{
+	struct run *run = (struct run *)mail;
+
+	(void)ledger;
+	run_free(&run);
+}
+
+static void
+drop_post(struct ledger *ledger, struct mail *mail)
+{
+	struct post *post = (struct post *)mail;
+
+	(void)ledger;
+	post_free(&post);
+}
+
+void
+ledger_stop(struct ledger **ledger)
+{
+	if (*ledger == NULL)
+		return;
+	atomic_store(&(*ledger)->is_draining, true);
+	atomic_store(&(*ledger)->must_stop, true);
+	if ((*ledger)->is_started) {
+		mailbox_post((*ledger)->inbox, &(*ledger)->wake);
+		pthread_join((*ledger)->thread, NULL);
+	}
+	/* What could not be written down the store still has as running or
+	 * pending: the next start takes it up again. */
+	empty(*ledger, &(*ledger)->unsettled_runs, drop_run);
+	empty(*ledger, &(*ledger)->unsettled_posts, drop_post);
+	free_rooms(*ledger);
+	*ledger = NULL;
+}
+
+int64_t
+ledger_runs_under_way(const struct ledger *ledger)
+{
+	return atomic_load(&ledger->runs_under_way);
+}
+
+int64_t
+ledger_posts_under_way(const struct ledger *ledger)
+{
+	return atomic_load(&ledger->posts_under_way);
+}
+
+bool
+ledger_is_well(const struct ledger *ledger)
+{
+	return atomic_load(&ledger->is_well);
+}
+
+int64_t
+ledger_silent_ms(const struct ledger *ledger)
+{
+	int64_t began_ms = atomic_load_explicit(&ledger->turn_began_ms,
+	    memory_order_relaxed);
+
+	return began_ms == 0 ? 0 : clock_mono_ms() - began_ms;
+}

@@ -1,0 +1,46 @@
+/* order.c - making, freeing and sending orders. */
+#include <stdlib.h>
+
+#include "callbackd/clock.h"
+#include "callbackd/ledger.h"
+
+struct order *
+order_new(enum order_kind kind, struct loop *from,
+    void (*answered)(struct order *order), void *asker)
+{
+	struct order *order = calloc(1, sizeof(*order));
+
+	if (order == NULL)
+		return NULL;
+	order->kind = kind;
+	order->from = from;
+	order->answered = answered;
+	order->asker = asker;
+	order->asked_us = clock_mono_us();
+	order->expires_ms = -1;
+	job_init(&order->job);
+	delivery_init(&order->delivery);
+	return order;
+}
+
+void
+order_free(struct order **order)
+{
+	struct order *gone = *order;
+
+	if (gone == NULL)
+		return;
+	run_free(&gone->run);
+	job_clear(&gone->job);
+	payload_clear(&gone->request);
+	payload_clear(&gone->response);
+	delivery_clear(&gone->delivery);
+	for (int i = 0; i < gone->listed_count; i++) {
+		job_clear(&gone->listed[i].job);
+		delivery_clear(&gone->listed[i].delivery);
+	}
+	free(gone->listed);
+	conf_unref(&gone->conf);
+	free(gone);
+	*order = NULL;
+}

@@ -1,0 +1,186 @@
+/* orders.c - orders that change something: accepting, and sending again.
+ *
+ * A job that arrives while nobody waits and a slot is free is written down as
+ * running at once: the claim costs nothing, and its body need not be read back.
+ *
+ * Thread: the ledger's.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "inside.h"
+
+/* ---- accepting ---- */
+
+static void
+date_job(struct ledger *ledger, struct order *order)
+{
+	struct job *job = &order->job;
+
+	job->created_at_ms = ledger->wall_ms;
+	job->run_at_ms = ledger->wall_ms;
+	if (order->delay_ms > 0)
+		job->run_at_ms = planned_at(ledger, order->delay_ms);
+	if (order->delay_ms > 0 && job->run_at_ms <= job->created_at_ms)
+		job->run_at_ms = job->created_at_ms + 1;
+	if (order->expires_ms >= 0)
+		job->expires_at_ms = planned_at(ledger, order->expires_ms);
+}
+
+static void
+claim_on_arrival(struct ledger *ledger, struct order *order)
+{
+	struct job *job = &order->job;
+
+	if (order->delay_ms > 0 || atomic_load(&ledger->is_draining) ||
+	    !sched_admit(ledger->sched, job->queue, ledger->mono_ms))
+		return;
+	order->run = run_new();
+	if (order->run == NULL) {
+		sched_give_slot(ledger->sched, job->queue);
+		return;
+	}
+	mark_started(ledger, job);
+}
+
+enum store_result
+prepare_accept(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+	enum store_result result = begin_writing(ledger);
+
+	if (result != STORE_OK)
+		return result;
+	ledger->must_last = true;
+	date_job(ledger, order);
+	claim_on_arrival(ledger, order);
+	result = store_add_job(ledger->store, &order->job, &order->request,
+	    ledger->wall_ms);
+	if (result != STORE_OK || order->run == NULL)
+		return result;
+	if (!job_copy(&order->run->job, &order->job))
+		return STORE_AGAIN;
+	return add_event(ledger, &order->job, EVENT_STARTED,
+	    &order->run->delivery, &order->run->has_event);
+}
+
+static void
+log_accepted(struct ledger *ledger, const struct job *job)
+{
+	char id[UUID_TEXT_SIZE];
+
+	if (!log_wants(LOG_LEVEL_INFO))
+		return;
+	uuid_text(job->id, id);
+	log_event(ledger->log, LOG_LEVEL_INFO, "accepted", LOG_TEXT("job", id),
+	    LOG_TEXT("queue", job->queue), LOG_TEXT("client", job->client),
+	    LOG_TEXT("state", job_status_name(job->status)),
+	    LOG_INT("bytes", job->request_bytes));
+}
+
+void
+conclude_accept(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+	struct queue_gauge *gauge =
+	    sched_gauge(ledger->sched, order->job.queue);
+	struct run *run = order->run;
+
+	if (gauge != NULL)
+		atomic_fetch_add_explicit(&gauge->accepted, 1,
+		    memory_order_relaxed);
+	log_accepted(ledger, &order->job);
+	if (run == NULL)
+		wait_for_turn(ledger, &order->job);
+	fill_facts(ledger, &order->job, &order->facts);
+	order->run = NULL;
+	if (run != NULL) {
+		run->loop = order->from;
+		run->request = order->request;
+		order->request = (struct payload){ NULL, NULL };
+	}
+	answer_order(ledger, order, ORDER_OK);
+	if (run != NULL)
+		begin_run(ledger, &run->mail);
+}
+
+void
+undo_accept(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+
+	if (order->run != NULL)
+		sched_give_slot(ledger->sched, order->job.queue);
+	run_free(&order->run);
+	queue_give_place(order->queue->gauge, order->job.request_bytes);
+	answer_order(ledger, order, ORDER_UNAVAILABLE);
+}
+
+/* ---- sending again ---- */
+
+static bool
+may_see(const struct order *order, const struct job *job)
+{
+	return order->client[0] == '\0' ||
+	    strcmp(order->client, job->client) == 0;
+}
+
+static enum store_result
+load_ended_delivery(struct ledger *ledger, struct order *order)
+{
+	struct uuid id = order->delivery.id;
+	enum store_result result;
+
+	delivery_clear(&order->delivery);
+	result = store_get_delivery(ledger->store, id, &order->delivery);
+	if (result == STORE_OK)
+		result = store_get_job(ledger->store, order->delivery.job,
+		    &order->job);
+	if (result == STORE_OK && !may_see(order, &order->job))
+		result = STORE_MISSING;
+	order->result =
+	    result == STORE_MISSING ? ORDER_MISSING : ORDER_OK;
+	return result == STORE_MISSING ? STORE_OK : result;
+}
+
+static void
+restart_schedule(struct ledger *ledger, struct delivery *delivery)
+{
+	delivery->state = DELIVERY_PENDING;
+	delivery->attempts = 0;
+	delivery->schedule_at_ms = ledger->wall_ms;
+	delivery->next_at_ms = ledger->wall_ms;
+	delivery->ended_at_ms = -1;
+	delivery->error = ERROR_NONE;
+}
+
+enum store_result
+prepare_change(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+	enum store_result result = begin_writing(ledger);
+
+	assert(order->kind == ORDER_REDELIVER);
+	if (result == STORE_OK)
+		result = load_ended_delivery(ledger, order);
+	if (result != STORE_OK || order->result == ORDER_MISSING)
+		return result;
+	if (order->delivery.state != DELIVERY_DELIVERED &&
+	    order->delivery.state != DELIVERY_DEAD) {
+		order->result = ORDER_CONFLICT;
+		return STORE_OK;
+	}
+	ledger->must_last = true;
+	restart_schedule(ledger, &order->delivery);
+	return store_update_delivery(ledger->store, &order->delivery);
+}
+
+void
+conclude_change(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+
+	if (order->result == ORDER_OK)
+		plan_delivery(ledger, &order->delivery);
+	answer_order(ledger, order, order->result);
+}

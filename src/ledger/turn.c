@@ -1,0 +1,408 @@
+/* turn.c - one turn of the ledger: mail, one transaction, its consequences.
+ *
+ * Invariants
+ *  1. Nothing is answered, run or delivered before the transaction that
+ *     records it was kept.
+ *  2. A run's or a post's end is never lost: when the store does not write, it
+ *     stays in `unsettled_*` and is tried again until it does.
+ *  3. Each order is answered exactly once.
+ *
+ * Thread: the ledger's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "callbackd/clock.h"
+#include "inside.h"
+
+#define HEAL_MS 1000       /* between two tries of a store that fails */
+#define PURGE_ROWS 256     /* looked at in one go: about a millisecond */
+#define PURGE_REST_MS 1000 /* between two sweeps with nothing to do */
+#define TIDY_MS 10000
+
+int64_t
+due_mono(const struct ledger *ledger, int64_t at_ms)
+{
+	return at_ms - ledger->wall_offset_ms;
+}
+
+int64_t
+planned_at(const struct ledger *ledger, int64_t after_ms)
+{
+	return ledger->mono_ms + after_ms + ledger->wall_offset_ms;
+}
+
+struct ledger_hands *
+next_hands(struct ledger *ledger)
+{
+	struct ledger_hands *hands = ledger->hands[ledger->next_hands];
+
+	ledger->next_hands = (ledger->next_hands + 1) % ledger->hands_count;
+	return hands;
+}
+
+/* ---- mail out ---- */
+
+static struct outbox *
+outbox_of(struct ledger *ledger, struct loop *loop)
+{
+	for (unsigned i = 0; i < ledger->outbox_count; i++)
+		if (ledger->outboxes[i].loop == loop)
+			return &ledger->outboxes[i];
+	return NULL;
+}
+
+void
+send_to(struct ledger *ledger, struct loop *loop, struct mail *mail)
+{
+	struct outbox *outbox = outbox_of(ledger, loop);
+
+	if (outbox != NULL)
+		mail_list_add(&outbox->list, mail);
+	else
+		loop_post(loop, mail);
+}
+
+static void
+send_all(struct ledger *ledger)
+{
+	for (unsigned i = 0; i < ledger->outbox_count; i++) {
+		struct outbox *outbox = &ledger->outboxes[i];
+
+		if (outbox->list.count > 0)
+			loop_post_list(outbox->loop, &outbox->list);
+	}
+}
+
+static void
+order_answered_cb(struct mail *mail, void *room)
+{
+	struct order *order = (struct order *)mail;
+
+	(void)room;
+	order->answered(order);
+}
+
+void
+answer_order(struct ledger *ledger, struct order *order,
+    enum order_result result)
+{
+	order->result = result;
+	order->mail.open = order_answered_cb;
+	send_to(ledger, order->from, &order->mail);
+}
+
+/* Opens at most a turn's worth of mail, oldest first. */
+static size_t
+open_mail(struct ledger *ledger)
+{
+	struct mail_list arrived = mailbox_take(ledger->inbox);
+	struct mail *mail;
+	size_t opened = 0;
+
+	while ((mail = mail_list_take(&arrived)) != NULL)
+		mail_list_add(&ledger->backlog, mail);
+	while (opened < TURN_MAX &&
+	    (mail = mail_list_take(&ledger->backlog)) != NULL) {
+		mail->open(mail, ledger);
+		opened++;
+	}
+	return opened;
+}
+
+/* ---- one transaction ---- */
+
+enum store_result
+begin_writing(struct ledger *ledger)
+{
+	enum store_result result;
+
+	if (ledger->is_writing)
+		return STORE_OK;
+	result = store_begin(ledger->store);
+	ledger->is_writing = result == STORE_OK;
+	return result;
+}
+
+/* Until one fails. */
+static enum store_result
+prepare_all(struct ledger *ledger, const struct mail_list *list,
+    enum store_result (*prepare)(struct ledger *ledger, struct mail *mail))
+{
+	for (struct mail *mail = list->first; mail != NULL; mail = mail->next) {
+		enum store_result result = prepare(ledger, mail);
+
+		if (result != STORE_OK)
+			return result;
+	}
+	return STORE_OK;
+}
+
+static enum store_result
+prepare_turn(struct ledger *ledger)
+{
+	enum store_result result = expire_waiting(ledger);
+
+	if (result == STORE_OK)
+		result = prepare_all(ledger, &ledger->runs, prepare_run_end);
+	if (result == STORE_OK)
+		result = prepare_all(ledger, &ledger->posts, prepare_post_end);
+	if (result == STORE_OK)
+		result = prepare_all(ledger, &ledger->changes, prepare_change);
+	if (result == STORE_OK)
+		result = prepare_all(ledger, &ledger->accepts, prepare_accept);
+	if (result == STORE_OK)
+		result = claim_waiting(ledger);
+	return result;
+}
+
+static enum store_result
+commit_turn(struct ledger *ledger)
+{
+	int64_t began_us = clock_mono_us();
+	enum store_result result;
+
+	if (!ledger->is_writing)
+		return STORE_OK;
+	result = store_commit(ledger->store, ledger->must_last);
+	ledger->is_writing = false;
+	if (result != STORE_OK)
+		return result;
+	metrics_add(ledger->metrics, METRIC_COMMITS, 1);
+	metrics_observe_us(ledger->metrics, HISTOGRAM_COMMIT,
+	    clock_mono_us() - began_us);
+	return STORE_OK;
+}
+
+void
+empty(struct ledger *ledger, struct mail_list *list,
+    void (*conclude)(struct ledger *ledger, struct mail *mail))
+{
+	struct mail *mail;
+
+	while ((mail = mail_list_take(list)) != NULL)
+		conclude(ledger, mail);
+}
+
+static void
+conclude_turn(struct ledger *ledger)
+{
+	empty(ledger, &ledger->runs, conclude_run_end);
+	empty(ledger, &ledger->posts, conclude_post_end);
+	empty(ledger, &ledger->changes, conclude_change);
+	empty(ledger, &ledger->accepts, conclude_accept);
+	empty(ledger, &ledger->claims, begin_run);
+}
+
+static void
+refuse_change(struct ledger *ledger, struct mail *mail)
+{
+	answer_order(ledger, (struct order *)mail, ORDER_UNAVAILABLE);
+}
+
+static void
+keep_run(struct ledger *ledger, struct mail *mail)
+{
+	mail_list_add(&ledger->unsettled_runs, mail);
+}
+
+static void
+keep_post(struct ledger *ledger, struct mail *mail)
+{
+	mail_list_add(&ledger->unsettled_posts, mail);
+}
+
+static void
+undo_turn(struct ledger *ledger)
+{
+	empty(ledger, &ledger->claims, undo_claim);
+	empty(ledger, &ledger->accepts, undo_accept);
+	empty(ledger, &ledger->changes, refuse_change);
+	empty(ledger, &ledger->posts, keep_post);
+	empty(ledger, &ledger->runs, keep_run);
+}
+
+/* Slots of runs whose end is not written down are still taken. */
+static void
+retake_slots(struct ledger *ledger)
+{
+	for (struct mail *mail = ledger->runs.first; mail != NULL;
+	     mail = mail->next) {
+		struct run *run = (struct run *)mail;
+
+		if (run->slot_given)
+			sched_retake_slot(ledger->sched, run->job.queue);
+		run->slot_given = false;
+	}
+}
+
+static void
+fall_sick(struct ledger *ledger, enum store_result result)
+{
+	if (!ledger->is_sick)
+		log_event(ledger->log, LOG_LEVEL_ERROR, "store_failing",
+		    LOG_TEXT("why", store_why(ledger->store)),
+		    LOG_TEXT("kind",
+			result == STORE_BROKEN ? "damaged" : "unavailable"));
+	ledger->is_sick = true;
+	ledger->heal_mono_ms = ledger->mono_ms + HEAL_MS;
+	metrics_add(ledger->metrics, METRIC_COMMIT_FAILURES, 1);
+	atomic_store(&ledger->is_well, false);
+}
+
+static void
+get_well(struct ledger *ledger)
+{
+	if (!ledger->is_sick)
+		return;
+	ledger->is_sick = false;
+	atomic_store(&ledger->is_well, true);
+	log_event(ledger->log, LOG_LEVEL_WARN, "store_healed",
+	    LOG_INT("unsettled", (int64_t)(ledger->unsettled_runs.count +
+		ledger->unsettled_posts.count)));
+}
+
+static void
+retry_run(struct ledger *ledger, struct mail *mail)
+{
+	mail_list_add(&ledger->runs, mail);
+}
+
+static void
+retry_post(struct ledger *ledger, struct mail *mail)
+{
+	mail_list_add(&ledger->posts, mail);
+}
+
+/* A write that fails leaves nothing behind, so that a sick store is found well
+ * by trying, not by guessing. */
+static enum store_result
+probe_store(struct ledger *ledger)
+{
+	enum store_result result = begin_writing(ledger);
+	int64_t cursor = 0;
+	int64_t removed;
+
+	if (result != STORE_OK)
+		return result;
+	ledger->must_last = true;
+	return store_purge(ledger->store, INT64_MIN, 1, &cursor, &removed);
+}
+
+static void
+write_turn(struct ledger *ledger)
+{
+	enum store_result result = STORE_OK;
+
+	ledger->must_last = false;
+	if (ledger->is_sick)
+		result = probe_store(ledger);
+	if (result == STORE_OK)
+		result = prepare_turn(ledger);
+	if (result == STORE_OK)
+		result = commit_turn(ledger);
+	if (result == STORE_OK) {
+		get_well(ledger);
+		conclude_turn(ledger);
+		return;
+	}
+	if (ledger->is_writing)
+		store_rollback(ledger->store);
+	ledger->is_writing = false;
+	fall_sick(ledger, result);
+	retake_slots(ledger);
+	undo_turn(ledger);
+}
+
+/* While the store is sick only its probes write: the rest is refused at once,
+ * and ends of runs and posts wait. */
+static void
+write_or_refuse(struct ledger *ledger)
+{
+	if (ledger->is_sick && ledger->mono_ms < ledger->heal_mono_ms) {
+		undo_turn(ledger);
+		return;
+	}
+	empty(ledger, &ledger->unsettled_runs, retry_run);
+	empty(ledger, &ledger->unsettled_posts, retry_post);
+	write_turn(ledger);
+}
+
+/* ---- idle time ---- */
+
+static void
+purge_some(struct ledger *ledger)
+{
+	int64_t cutoff_ms = ledger->wall_ms - ledger->conf->retention_ms;
+	int64_t removed = 0;
+
+	if (ledger->mono_ms < ledger->purge_mono_ms || ledger->is_sick ||
+	    store_begin(ledger->store) != STORE_OK)
+		return;
+	if (store_purge(ledger->store, cutoff_ms, PURGE_ROWS,
+		&ledger->purge_cursor, &removed) != STORE_OK) {
+		store_rollback(ledger->store);
+		fall_sick(ledger, STORE_AGAIN);
+		return;
+	}
+	if (store_commit(ledger->store, false) != STORE_OK) {
+		fall_sick(ledger, STORE_AGAIN);
+		return;
+	}
+	metrics_add(ledger->metrics, METRIC_PURGED, removed);
+	if (ledger->purge_cursor == 0)
+		ledger->purge_mono_ms = ledger->mono_ms + PURGE_REST_MS;
+}
+
+void
+use_idle_time(struct ledger *ledger)
+{
+	purge_some(ledger);
+	if (ledger->mono_ms < ledger->tidy_mono_ms || ledger->is_sick)
+		return;
+	store_tidy(ledger->store);
+	ledger->tidy_mono_ms = ledger->mono_ms + TIDY_MS;
+}
+
+/* ---- the turn ---- */
+
+static void
+read_clocks(struct ledger *ledger)
+{
+	int64_t jump_ms;
+
+	ledger->mono_ms = clock_mono_ms();
+	ledger->wall_ms = clock_wall_ms();
+	jump_ms = ledger->wall_ms - ledger->mono_ms - ledger->wall_offset_ms;
+	if (jump_ms > 1000 || jump_ms < -1000)
+		ledger->wall_offset_ms = ledger->wall_ms - ledger->mono_ms;
+}
+
+static void
+answer_reads(struct ledger *ledger)
+{
+	struct mail_list reads = ledger->reads;
+	struct mail *mail;
+
+	/* A long list puts itself back for the next turn. */
+	memset(&ledger->reads, 0, sizeof(ledger->reads));
+	while ((mail = mail_list_take(&reads)) != NULL)
+		answer_read(ledger, (struct order *)mail);
+}
+
+size_t
+take_turn(struct ledger *ledger)
+{
+	size_t opened;
+
+	read_clocks(ledger);
+	atomic_store_explicit(&ledger->turn_began_ms, ledger->mono_ms,
+	    memory_order_relaxed);
+	opened = open_mail(ledger);
+	wake_deliveries(ledger);
+	write_or_refuse(ledger);
+	let_deliveries_go(ledger);
+	answer_reads(ledger);
+	send_all(ledger);
+	return opened;
+}
