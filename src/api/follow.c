@@ -1,0 +1,227 @@
+/* follow.c - looking at one job: its document and its result. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inside.h"
+
+#define ETAG_SIZE 24
+
+/* ---- the document ---- */
+
+/* Weak: the estimate in the document moves without the job having changed. */
+static void
+etag_of(const struct order *order, char out[ETAG_SIZE])
+{
+	const struct job *job = &order->job;
+	const struct delivery *delivery = &order->delivery;
+	const int64_t parts[] = { job->status, job->attempts, job->run_at_ms,
+		job->finished_at_ms, order->facts.position,
+		order->has_delivery, delivery->state, delivery->attempts,
+		delivery->next_at_ms };
+
+	(void)snprintf(out, ETAG_SIZE, "W/\"%016llx\"",
+	    (unsigned long long)text_hash(parts, sizeof(parts)));
+}
+
+/* RFC 9110, 13.1.2: a list of tags, compared weakly, or '*'. */
+static bool
+matches(const char *if_none_match, const char *etag)
+{
+	const char *opaque = strchr(etag, '"');
+	const char *item;
+	size_t len;
+
+	if (if_none_match == NULL)
+		return false;
+	while (text_list_next(&if_none_match, &item, &len)) {
+		if (len == 1 && *item == '*')
+			return true;
+		if (len > 2 && strncmp(item, "W/", 2) == 0) {
+			item += 2;
+			len -= 2;
+		}
+		if (len == strlen(opaque) && strncmp(item, opaque, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+status_of(const struct api *api, enum job_status status)
+{
+	switch (status) {
+	case JOB_QUEUED:
+	case JOB_RUNNING:
+		return 202;
+	case JOB_SUCCEEDED:
+		return 200;
+	case JOB_FAILED:
+		return api->conf->poll_failed_status;
+	case JOB_CANCELLED:
+		return 410;
+	}
+	return 500;
+}
+
+static void
+show_document(struct call *call, struct order *order, struct headers *headers)
+{
+	struct buf body;
+
+	buf_init(&body, DOCUMENT_MAX_BYTES);
+	if (document_text(&body, &order->job,
+		order->has_delivery ? &order->delivery : NULL, &order->facts))
+		reply_json(&call->exchange,
+		    status_of(call->api, order->job.status), headers, &body);
+	else
+		refuse_plainly(&call->exchange, REFUSE_OVERLOADED,
+		    "no memory for the document");
+	buf_free(&body);
+}
+
+static void
+show_job(struct call *call, struct order *order)
+{
+	const struct http_reply unchanged = { .status = 304 };
+	struct headers headers;
+	struct http_reply reply = unchanged;
+	char etag[ETAG_SIZE];
+
+	headers_init(&headers);
+	etag_of(order, etag);
+	(void)headers_add(&headers, "ETag", etag);
+	(void)headers_add(&headers, "Cache-Control", "no-cache");
+	if (!job_has_ended(order->job.status))
+		(void)headers_add_int(&headers, "Retry-After",
+		    poll_after_s(&order->job, &order->facts));
+	if (matches(http_header(call->exchange, "If-None-Match"), etag)) {
+		reply.headers = &headers;
+		http_answer(&call->exchange, &reply);
+	} else {
+		show_document(call, order, &headers);
+	}
+	headers_free(&headers);
+}
+
+/* ---- the result ---- */
+
+/* Fields that describe our own message, not the upstream's. */
+static bool
+is_ours(const struct header_field *field)
+{
+	return header_is(field, "Date") || header_is(field, "Content-Type") ||
+	    header_is(field, "Job-Id") || header_is(field, "Job-Status");
+}
+
+static void
+copy_fields(struct headers *headers, const char *stored)
+{
+	struct header_field field;
+
+	while (headers_next(&stored, &field))
+		if (!is_ours(&field))
+			(void)buf_printf(&headers->text, "%.*s: %.*s\n",
+			    (int)field.name_len, field.name,
+			    (int)field.value_len, field.value);
+}
+
+static void
+show_answer(struct call *call, struct order *order, struct headers *headers)
+{
+	const struct http_reply reply = {
+		.status = order->job.response_status,
+		.content_type = order->job.response_type,
+		.headers = headers,
+		.blob = order->response.body,
+	};
+
+	copy_fields(headers, order->response.headers);
+	http_answer(&call->exchange, &reply);
+}
+
+/* The upstream never answered: a problem says what became of the job. */
+static void
+show_error(struct call *call, struct order *order, struct headers *headers)
+{
+	enum job_error error = order->job.error;
+	struct buf body;
+	struct http_reply reply = {
+		.status = problem_status_of(error),
+		.content_type = PROBLEM_CONTENT_TYPE,
+		.headers = headers,
+	};
+
+	buf_init(&body, DOCUMENT_MAX_BYTES);
+	(void)problem_text(&body, reply.status, job_error_name(error),
+	    order->job.error_detail);
+	reply.body = buf_text(&body);
+	reply.body_len = body.len;
+	http_answer(&call->exchange, &reply);
+	buf_free(&body);
+}
+
+static void
+show_result(struct call *call, struct order *order)
+{
+	struct headers headers;
+
+	headers_init(&headers);
+	add_job(&headers, &order->job);
+	if (!job_has_ended(order->job.status)) {
+		(void)headers_add_int(&headers, "Retry-After",
+		    poll_after_s(&order->job, &order->facts));
+		show_document(call, order, &headers);
+	} else if (order->job.response_status > 0) {
+		show_answer(call, order, &headers);
+	} else {
+		show_error(call, order, &headers);
+	}
+	headers_free(&headers);
+}
+
+/* ---- asking ---- */
+
+static void
+answered(struct order *order)
+{
+	struct call *call = asker_of(order);
+
+	if (order->result != ORDER_OK)
+		refuse_order(&call->exchange, order->result);
+	else if (order->kind == ORDER_JOB)
+		show_job(call, order);
+	else
+		show_result(call, order);
+	free(call);
+	order_free(&order);
+}
+
+static void
+ask_for_job(struct call *call, enum order_kind kind)
+{
+	struct order *order;
+	struct uuid id;
+
+	if (!uuid_parse(call->id, call->id_len, &id)) {
+		refuse_order(&call->exchange, ORDER_MISSING);
+		return;
+	}
+	order = order_for(call, kind, answered);
+	if (order == NULL)
+		return;
+	order->job.id = id;
+	ask(order);
+}
+
+void
+get_job(struct call *call)
+{
+	ask_for_job(call, ORDER_JOB);
+}
+
+void
+get_result(struct call *call)
+{
+	ask_for_job(call, ORDER_RESULT);
+}

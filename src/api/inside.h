@@ -1,0 +1,134 @@
+/* inside.h - what the files of the api's room share. Loop thread only. */
+#ifndef CALLBACKD_API_INSIDE_H
+#define CALLBACKD_API_INSIDE_H
+
+#include <stdbool.h>
+
+#include "callbackd/api.h"
+#include "callbackd/problem.h"
+
+#define PAGE_DEFAULT 100
+#define PAGE_MAX 1000
+
+struct api {
+	struct loop *loop;
+	struct conf *conf;
+	struct metrics *metrics;
+	struct ledger *ledger;
+	struct http_server *server;
+	bool is_draining;
+};
+
+/* One request on its way through the room. */
+struct call {
+	struct api *api;
+	struct http_exchange *exchange;
+	const char *target;       /* raw: path and query */
+	size_t path_len;
+	const char *query;        /* after '?'; "" without one */
+	const char *id;           /* what stands for {id} in the route */
+	size_t id_len;
+	char client[NAME_SIZE];   /* who asks; "" without configured clients */
+};
+
+/* ---- refusal.c: every way to say no ---- */
+
+enum refusal {
+	REFUSE_BAD_REQUEST,
+	REFUSE_BAD_CALLBACK_URL,
+	REFUSE_BAD_JSON,
+	REFUSE_UNAUTHORIZED,
+	REFUSE_FORBIDDEN,
+	REFUSE_NOT_FOUND,
+	REFUSE_METHOD_NOT_ALLOWED,
+	REFUSE_CONFLICT,
+	REFUSE_UNSUPPORTED_MEDIA_TYPE,
+	REFUSE_UNPROCESSABLE,
+	REFUSE_RATE_LIMITED,
+	REFUSE_QUEUE_FULL,
+	REFUSE_DRAINING,
+	REFUSE_STORE_UNAVAILABLE,
+	REFUSE_OVERLOADED,
+	REFUSALS,
+};
+
+/* Why a request is refused. */
+struct objection {
+	enum refusal refusal;
+	struct reason why;
+	int64_t retry_after_s; /* 0: the table's */
+	const char *allow;     /* REFUSE_METHOD_NOT_ALLOWED: the Allow field */
+};
+
+/* Sets it; always false, so that a check can end with it. */
+bool object_to(struct objection *objection, enum refusal refusal,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Answers with the problem; *exchange becomes NULL. */
+void refuse(struct http_exchange **exchange,
+    const struct objection *objection);
+void refuse_plainly(struct http_exchange **exchange, enum refusal refusal,
+    const char *why);
+/* What an order came back with, other than ORDER_OK. */
+void refuse_order(struct http_exchange **exchange, enum order_result result);
+
+/* ---- reply.c ---- */
+
+void reply_json(struct http_exchange **exchange, int status,
+    const struct headers *headers, const struct buf *body);
+/* Retry-After for a client that polls this job. */
+int64_t poll_after_s(const struct job *job, const struct document_facts *facts);
+/* Job-Id and Job-Status. */
+void add_job(struct headers *headers, const struct job *job);
+
+/* ---- auth.c ---- */
+
+/* Fills call->client, or objects. */
+bool find_client(struct call *call, struct objection *objection);
+/* True when that client may use that queue. */
+bool client_may_use(const struct api *api, const char *client,
+    const char *queue);
+
+/* ---- query.c ---- */
+
+/* The decoded value of a query parameter: 1 found, 0 absent, -1 it is broken or
+ * too long. */
+int query_find(const char *query, const char *name, char *out, size_t size);
+
+/* ---- wish.c: what a client may ask for along with a request ---- */
+
+/* A job on its way to the ledger. */
+struct draft {
+	const struct conf *conf;
+	const struct conf_queue *queue;
+	struct order *order;      /* owned until it is asked */
+	unsigned given;           /* bits of wishes that were made already */
+};
+/* Takes note of a header field that callbackd reads itself. *is_wish_out says
+ * whether it is one; false when it is one but not acceptable. value is
+ * NUL-terminated. */
+bool draft_take_header(struct draft *draft, const char *name,
+    const char *value, bool *is_wish_out, struct objection *objection);
+/* What the wishes are together: callback and failure URL. */
+bool draft_check(struct draft *draft, struct objection *objection);
+
+/* ---- routes: one function each ---- */
+
+void submit(struct call *call, const struct conf_queue *queue,
+    size_t prefix_len);
+void get_job(struct call *call);
+void get_result(struct call *call);
+void list_jobs(struct call *call);
+void list_dead_letters(struct call *call);
+void redeliver(struct call *call);
+
+/* An order with this call as asker; NULL: refused already. The call is copied:
+ * its exchange belongs to the answer. */
+struct order *order_for(struct call *call, enum order_kind kind,
+    void (*answered)(struct order *order));
+/* Sends it; refuses and frees when the ledger takes no more. */
+void ask(struct order *order);
+/* The asker of an order that came back, freed with free(). */
+struct call *asker_of(struct order *order);
+
+#endif
