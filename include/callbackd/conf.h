@@ -113,6 +113,7 @@ struct conf {
  * been told to complain as one line "FILE:LINE: what" (or "FILE: what"). */
 struct conf *conf_load(const char *path,
     void (*complain)(const char *line, void *arg), void *arg);
+/* One more holder, one holder less; NULL stays NULL. Any thread. */
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf **conf);
 

@@ -105,7 +105,7 @@ enum store_result store_list_deliveries(struct store *store,
     void (*each)(const struct delivery *delivery, void *arg), void *arg,
     int64_t *next_seq_out);
 
-/* Everything unfinished, oldest first, for the start: small facts only, since
+/* Everything unfinished, that of the oldest job first, for the start: small facts only, since
  * there may be millions. Return false from each to stop; it may not call the
  * store. */
 struct open_job {

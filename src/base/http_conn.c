@@ -41,6 +41,7 @@ enum {
 	WATCH_BYTES = 16 << 10,   /* read ahead while a request is open */
 	DRAIN_IDLE_MS = 2000,     /* a kept connection still gets its 503 */
 	REFUSAL_BYTES = 1024,     /* a whole one */
+	WRITE_BYTES = 256 << 10,  /* a turn; libevent would stop at 16 KiB */
 	MAX_PARTS = 4             /* of a reply, the blob included */
 };
 
@@ -298,6 +299,7 @@ turn_away(struct http_conn *conn, struct evbuffer *input)
 	assert(conn->message_at >= front); /* evhttp is not that far */
 	if (!keep_first(conn, input, (size_t)(conn->message_at - front)))
 		http_conn_cut(conn);
+	conn->total_bytes = conn->message_at; /* the rest never came */
 }
 
 static void
@@ -433,6 +435,7 @@ http_conn_new(struct http_server *server)
 		free(conn);
 		return bev;
 	}
+	bufferevent_set_max_single_write(bev, WRITE_BYTES);
 	guard_init(&conn->guard, &server->guard_limits);
 	conn->since_ms = loop_mono_ms(server->loop);
 	bufferevent_incref(bev); /* until bound, it could die unnoticed */

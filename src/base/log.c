@@ -305,7 +305,7 @@ next_write_len(const struct log *log, const char *data, size_t len)
 {
 	const char *end;
 
-	if (log->fd_is_file || len <= PIPE_BUF)
+	if (data == NULL || log->fd_is_file || len <= PIPE_BUF)
 		return len;
 	end = memrchr(data, '\n', PIPE_BUF);
 	if (end == NULL)

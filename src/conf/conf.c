@@ -317,6 +317,8 @@ conf_ref(struct conf *conf)
 {
 	struct held_conf *held = (struct held_conf *)conf;
 
+	if (held == NULL)
+		return NULL;
 	atomic_fetch_add_explicit(&held->holders, 1, memory_order_relaxed);
 	return conf;
 }

@@ -6,7 +6,8 @@
  * 1. begin, writes, then commit or rollback; never two begins.
  * 2. After a failed write or commit the door calls rollback; the driver then
  *    forgets the whole transaction.
- * 3. Ids are set and never given twice.
+ * 3. Ids are set and never given twice. A job's own delivery, that of its
+ *    terminal event, has the number after the job's.
  *
  * A result other than STORE_OK or STORE_MISSING comes with words in why.
  */

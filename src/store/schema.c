@@ -2,14 +2,14 @@
  *
  * 1. A job's seq is its rowid: the id leads to the row, rows lie in the order
  *    of acceptance, and a new one goes to the end of the tree.
- * 2. A job's row is small, because every change of state writes it anew. Bodies
- *    have tables of their own, one each for requests and responses: in a common
- *    one either kind would land in the middle of the tree (performance.md 2.4:
- *    a third less CPU from 4 KiB on). Tables with rowids, since an index tree
- *    keeps but a quarter of a page of a large row in place.
+ * 2. What changes in a job's life is in a small row, because every change writes
+ *    the whole row anew; what was asked for is written once, beside the body.
+ *    Requests and responses have a table each: in a common one either kind
+ *    would land in the middle of the tree. Tables with rowids, since an index
+ *    tree keeps but a quarter of a page of a large row in place.
  * 3. What happens to every job touches no index that grows with the retention:
- *    open_jobs and open_deliveries hold the unfinished only, dead_deliveries
- *    the dead letters.
+ *    open_jobs and open_deliveries hold the unfinished, dead_deliveries the
+ *    dead letters, more_deliveries those that are not a job's own (driver.h).
  * 4. Versions are only ever added: a step that was released never changes.
  */
 #include "schema.h"
@@ -26,6 +26,7 @@ static const char version_1[] =
     " mark INTEGER NOT NULL);"
     "INSERT INTO books VALUES (0, 0, 0, 0, 0);"
 
+    /* The moving part of a job. */
     "CREATE TABLE jobs ("
     " seq INTEGER PRIMARY KEY,"
     " salt INTEGER NOT NULL,"
@@ -35,20 +36,31 @@ static const char version_1[] =
     " priority INTEGER NOT NULL,"
     " attempts INTEGER NOT NULL,"
     " max_attempts INTEGER NOT NULL,"
-    " created_at INTEGER NOT NULL,"
     " run_at INTEGER NOT NULL,"
     " started_at INTEGER NOT NULL,"
     " finished_at INTEGER NOT NULL,"
     " expires_at INTEGER NOT NULL,"
+    " request_bytes INTEGER NOT NULL,"
+    " ordering_key TEXT,"
+    " response_status INTEGER NOT NULL,"
+    " response_type TEXT,"
+    " response_bytes INTEGER NOT NULL,"
+    " error INTEGER NOT NULL,"
+    " error_detail TEXT);"
+    "CREATE INDEX open_jobs ON jobs (status) WHERE status < 2;"
+
+    /* What was asked for: it never changes. The body comes last, so that the
+     * rest is read without it. */
+    "CREATE TABLE requests ("
+    " seq INTEGER PRIMARY KEY,"
+    " created_at INTEGER NOT NULL,"
     " timeout INTEGER NOT NULL,"
     " batch_seq INTEGER NOT NULL,"
     " batch_salt INTEGER NOT NULL,"
-    " ordering_key TEXT,"
     " idempotency_key TEXT,"
     " method TEXT NOT NULL,"
     " target TEXT,"
     " content_type TEXT,"
-    " request_bytes INTEGER NOT NULL,"
     " callback_url TEXT,"
     " failure_url TEXT,"
     " callback_headers TEXT,"
@@ -56,19 +68,8 @@ static const char version_1[] =
     " callback_format INTEGER NOT NULL,"
     " delivery_seq INTEGER NOT NULL,"
     " delivery_salt INTEGER NOT NULL,"
-    " response_status INTEGER NOT NULL,"
-    " response_type TEXT,"
-    " response_bytes INTEGER NOT NULL,"
-    " error INTEGER NOT NULL,"
-    " error_detail TEXT);"
-
-    /* Covering: a start with a million rows reads nothing else. */
-    "CREATE INDEX open_jobs ON jobs (seq, run_at, expires_at, request_bytes,"
-    " priority, attempts, max_attempts, status, queue, ordering_key)"
-    " WHERE status < 2;"
-
-    "CREATE TABLE requests ("
-    " seq INTEGER PRIMARY KEY, headers TEXT, body BLOB);"
+    " headers TEXT,"
+    " body BLOB);"
     "CREATE TABLE responses ("
     " seq INTEGER PRIMARY KEY, headers TEXT, body BLOB);"
 
@@ -89,9 +90,9 @@ static const char version_1[] =
     " url TEXT,"
     " headers TEXT,"
     " attempts_json TEXT);"
-    "CREATE INDEX deliveries_of_job ON deliveries (job);"
-    "CREATE INDEX open_deliveries ON deliveries (seq) WHERE state < 2;"
-    "CREATE INDEX dead_deliveries ON deliveries (seq) WHERE state = 3;";
+    "CREATE INDEX open_deliveries ON deliveries (job) WHERE state < 2;"
+    "CREATE INDEX dead_deliveries ON deliveries (seq) WHERE state = 3;"
+    "CREATE INDEX more_deliveries ON deliveries (job) WHERE seq <> job + 1;";
 
 const char *const schema_steps[SCHEMA_VERSION] = {
 	version_1,
@@ -99,21 +100,20 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 
 #define JOB_COLUMNS \
     "seq, salt, status, queue, client, priority, attempts, max_attempts," \
-    " created_at, run_at, started_at, finished_at, expires_at, timeout," \
-    " batch_seq, batch_salt, ordering_key, idempotency_key, method, target," \
-    " content_type, request_bytes, callback_url, failure_url," \
-    " callback_headers, callback_events, callback_format, delivery_seq," \
-    " delivery_salt, response_status, response_type, response_bytes, error," \
+    " run_at, started_at, finished_at, expires_at, request_bytes," \
+    " ordering_key, response_status, response_type, response_bytes, error," \
     " error_detail"
+
+/* Without seq, and up to what a payload is. */
+#define REQUEST_COLUMNS \
+    "created_at, timeout, batch_seq, batch_salt, idempotency_key, method," \
+    " target, content_type, callback_url, failure_url, callback_headers," \
+    " callback_events, callback_format, delivery_seq, delivery_salt"
 
 #define JOB_CHANGES \
     "status = ?, attempts = ?, run_at = ?, started_at = ?, finished_at = ?," \
     " response_status = ?, response_type = ?, response_bytes = ?, error = ?," \
     " error_detail = ?"
-
-#define OPEN_JOB_COLUMNS \
-    "seq, run_at, expires_at, request_bytes, priority, attempts," \
-    " max_attempts, status, queue, ordering_key"
 
 #define DELIVERY_COLUMNS \
     "seq, salt, state, created_at, job, job_salt, event, format, attempts," \
@@ -128,6 +128,12 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 #define WITHOUT_JOB(column) \
     " AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.seq = " column ")"
 
+#define EACH_OPEN_JOB(status) \
+    "SELECT seq, run_at, expires_at, request_bytes, priority, attempts," \
+    " max_attempts, status, queue, ordering_key" \
+    " FROM jobs INDEXED BY open_jobs WHERE status < 2 AND status = " status \
+    " ORDER BY seq"
+
 const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -139,7 +145,7 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	    "SELECT accepted, ended, max(last_seq,"
 	    " (SELECT coalesce(max(seq), 0) FROM jobs),"
 	    " (SELECT coalesce(max(delivery_seq), 0) FROM"
-	    "  (SELECT delivery_seq FROM jobs ORDER BY seq DESC LIMIT 1)),"
+	    "  (SELECT delivery_seq FROM requests ORDER BY seq DESC LIMIT 1)),"
 	    " (SELECT coalesce(max(seq), 0) FROM deliveries))"
 	    " FROM books WHERE id = 0",
 	[SQL_KEEP_MARK] = "UPDATE books SET mark = ? WHERE id = 0",
@@ -147,29 +153,35 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 
 	[SQL_ADD_JOB] =
 	    "INSERT INTO jobs (" JOB_COLUMNS ")"
-	    " VALUES (" MARKS_16 ", " MARKS_16 ", ?, ?)",
+	    " VALUES (" MARKS_16 ", ?, ?, ?)",
+	[SQL_ADD_REQUEST] =
+	    "INSERT INTO requests (seq, " REQUEST_COLUMNS ", headers, body)"
+	    " VALUES (" MARKS_16 ", ?, ?)",
 	[SQL_UPDATE_OPEN_JOB] =
 	    "UPDATE jobs SET " JOB_CHANGES
 	    " WHERE seq = ? AND salt = ? AND status < 2",
 	[SQL_UPDATE_ENDED_JOB] =
 	    "UPDATE jobs SET " JOB_CHANGES
 	    " WHERE seq = ? AND salt = ? AND status >= 2",
-	[SQL_GET_JOB] = "SELECT " JOB_COLUMNS " FROM jobs WHERE seq = ?",
+	[SQL_GET_JOB] =
+	    "SELECT jobs." JOB_COLUMNS ", " REQUEST_COLUMNS
+	    " FROM jobs CROSS JOIN requests ON requests.seq = jobs.seq"
+	    " WHERE jobs.seq = ?",
 	[SQL_LIST_JOBS] =
-	    "SELECT " JOB_COLUMNS " FROM jobs NOT INDEXED"
+	    "SELECT seq, status, queue, client FROM jobs NOT INDEXED"
 	    " WHERE seq >= ? AND seq < ? ORDER BY seq DESC",
 	[SQL_LIST_OPEN_JOBS] =
-	    "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY open_jobs"
-	    " WHERE status < 2 AND seq >= ? AND seq < ? ORDER BY seq DESC",
-	[SQL_EACH_OPEN_JOB] =
-	    "SELECT " OPEN_JOB_COLUMNS " FROM jobs INDEXED BY open_jobs"
-	    " WHERE status < 2 ORDER BY seq",
+	    "SELECT seq, status, queue, client FROM jobs INDEXED BY open_jobs"
+	    " WHERE status < 2 AND status = ?3 AND seq >= ?1 AND seq < ?2"
+	    " ORDER BY seq DESC",
+	[SQL_EACH_QUEUED_JOB] = EACH_OPEN_JOB("0"),
+	[SQL_EACH_RUNNING_JOB] = EACH_OPEN_JOB("1"),
 	[SQL_COUNT_JOBS] =
-	    "SELECT count(*), coalesce(sum(status), 0) FROM jobs INDEXED BY open_jobs"
-	    " WHERE status < 2",
+	    "SELECT (SELECT count(*) FROM jobs INDEXED BY open_jobs"
+	    "  WHERE status < 2 AND status = 0),"
+	    " (SELECT count(*) FROM jobs INDEXED BY open_jobs"
+	    "  WHERE status < 2 AND status = 1)",
 
-	[SQL_ADD_REQUEST] =
-	    "INSERT INTO requests (seq, headers, body) VALUES (?, ?, ?)",
 	[SQL_ADD_RESPONSE] =
 	    "INSERT OR REPLACE INTO responses (seq, headers, body)"
 	    " VALUES (?, ?, ?)",
@@ -188,17 +200,13 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_LIST_DELIVERIES] =
 	    "SELECT " DELIVERY_COLUMNS " FROM deliveries NOT INDEXED"
 	    " WHERE seq < ? ORDER BY seq DESC",
-	[SQL_LIST_OPEN_DELIVERIES] =
-	    "SELECT " DELIVERY_COLUMNS " FROM deliveries"
-	    " INDEXED BY open_deliveries"
-	    " WHERE state < 2 AND seq < ? ORDER BY seq DESC",
 	[SQL_LIST_DEAD_DELIVERIES] =
 	    "SELECT " DELIVERY_COLUMNS " FROM deliveries"
 	    " INDEXED BY dead_deliveries"
 	    " WHERE state = 3 AND seq < ? ORDER BY seq DESC",
 	[SQL_EACH_OPEN_DELIVERY] =
 	    "SELECT seq, next_at, attempts, state, url FROM deliveries"
-	    " INDEXED BY open_deliveries WHERE state < 2 ORDER BY seq",
+	    " INDEXED BY open_deliveries WHERE state < 2 ORDER BY job, seq",
 	[SQL_COUNT_DELIVERIES] =
 	    "SELECT count(*) FROM deliveries INDEXED BY open_deliveries"
 	    " WHERE state < 2",
@@ -209,7 +217,7 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_PURGE_JOBS] =
 	    "DELETE FROM jobs NOT INDEXED WHERE seq > ? AND seq <= ?"
 	    " AND status >= 2 AND finished_at < ? AND NOT EXISTS"
-	    " (SELECT 1 FROM deliveries INDEXED BY deliveries_of_job"
+	    " (SELECT 1 FROM deliveries INDEXED BY open_deliveries"
 	    "  WHERE job = jobs.seq AND state < 2)",
 	[SQL_PURGE_REQUESTS] =
 	    "DELETE FROM requests WHERE seq > ? AND seq <= ?"
@@ -218,7 +226,11 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	    "DELETE FROM responses WHERE seq > ? AND seq <= ?"
 	    WITHOUT_JOB("responses.seq"),
 	[SQL_PURGE_DELIVERIES] =
-	    "DELETE FROM deliveries INDEXED BY deliveries_of_job"
-	    " WHERE job > ? AND job <= ?"
+	    "DELETE FROM deliveries NOT INDEXED"
+	    " WHERE seq > ?1 AND seq <= ?2 + 1 AND seq = job + 1"
+	    WITHOUT_JOB("deliveries.job"),
+	[SQL_PURGE_MORE_DELIVERIES] =
+	    "DELETE FROM deliveries INDEXED BY more_deliveries"
+	    " WHERE seq <> job + 1 AND job > ? AND job <= ?"
 	    WITHOUT_JOB("deliveries.job"),
 };

@@ -15,11 +15,12 @@
 /* What makes version i + 1 out of version i; 0 is an empty file. */
 extern const char *const schema_steps[SCHEMA_VERSION];
 
-/* Where a list looks before it takes a whole row (JOB_COLUMNS). */
-enum job_column { COLUMN_SEQ = 0, COLUMN_STATUS = 2, COLUMN_QUEUE = 3,
-	COLUMN_CLIENT = 4 };
+/* Where a list looks before it takes a whole row. */
+enum listed_job_column { LISTED_SEQ, LISTED_STATUS, LISTED_QUEUE,
+	LISTED_CLIENT };
 /* The same of DELIVERY_COLUMNS. */
-enum delivery_column { COLUMN_STATE = 2, COLUMN_CREATED_AT = 3 };
+enum delivery_column { COLUMN_SEQ = 0, COLUMN_STATE = 2,
+	COLUMN_CREATED_AT = 3 };
 
 enum statement {
 	SQL_BEGIN,
@@ -31,16 +32,17 @@ enum statement {
 	SQL_GET_MARK,      /* -> mark */
 
 	SQL_ADD_JOB,       /* JOB_COLUMNS */
+	SQL_ADD_REQUEST,   /* seq, REQUEST_COLUMNS, headers, body */
 	SQL_UPDATE_OPEN_JOB,  /* JOB_CHANGES, seq, salt */
 	SQL_UPDATE_ENDED_JOB, /* the same, for a row that has ended */
-	SQL_GET_JOB,       /* seq -> JOB_COLUMNS */
-	SQL_LIST_JOBS,     /* from seq, below seq -> JOB_COLUMNS */
-	SQL_LIST_OPEN_JOBS,
-	SQL_EACH_OPEN_JOB, /* -> OPEN_JOB_COLUMNS */
-	SQL_COUNT_JOBS,    /* -> unfinished, of them running */
+	SQL_GET_JOB,       /* seq -> JOB_COLUMNS, REQUEST_COLUMNS */
+	SQL_LIST_JOBS,     /* from seq, below seq -> seq, status, queue, client */
+	SQL_LIST_OPEN_JOBS, /* the same, and status */
+	SQL_EACH_QUEUED_JOB,
+	SQL_EACH_RUNNING_JOB,
+	SQL_COUNT_JOBS,    /* -> queued, running */
 
-	SQL_ADD_REQUEST,   /* seq, headers, body */
-	SQL_ADD_RESPONSE,
+	SQL_ADD_RESPONSE,  /* seq, headers, body */
 	SQL_GET_REQUEST,   /* seq -> headers, body */
 	SQL_GET_RESPONSE,
 
@@ -48,7 +50,6 @@ enum statement {
 	SQL_UPDATE_DELIVERY, /* DELIVERY_CHANGES, seq, salt */
 	SQL_GET_DELIVERY,    /* seq -> DELIVERY_COLUMNS */
 	SQL_LIST_DELIVERIES, /* below seq -> DELIVERY_COLUMNS */
-	SQL_LIST_OPEN_DELIVERIES,
 	SQL_LIST_DEAD_DELIVERIES,
 	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, attempts, state, url */
 	SQL_COUNT_DELIVERIES,   /* -> open ones */
@@ -58,6 +59,7 @@ enum statement {
 	SQL_PURGE_REQUESTS,  /* from, last: what belongs to no job */
 	SQL_PURGE_RESPONSES,
 	SQL_PURGE_DELIVERIES,
+	SQL_PURGE_MORE_DELIVERIES,
 
 	STATEMENT_COUNT,
 };

@@ -272,8 +272,8 @@ count(struct driver *driver, struct store_books *out)
 		    get_numbers(self, SQL_COUNT_DELIVERIES, &deliveries, 1);
 	if (result != STORE_OK)
 		return result;
+	out->counted_queued = jobs[0];
 	out->counted_running = jobs[1];
-	out->counted_queued = jobs[0] - jobs[1];
 	out->deliveries_open = deliveries;
 	out->file_bytes = file_bytes(self->path);
 	out->wal_bytes = file_bytes(self->log_path);
@@ -299,7 +299,8 @@ purge(struct driver *driver, const struct purge_range *range,
     int64_t *last_seq_out, int64_t *removed_out)
 {
 	static const enum statement rest[] = { SQL_PURGE_REQUESTS,
-		SQL_PURGE_RESPONSES, SQL_PURGE_DELIVERIES };
+		SQL_PURGE_RESPONSES, SQL_PURGE_DELIVERIES,
+		SQL_PURGE_MORE_DELIVERIES };
 	struct sqlite *self = sqlite_of(driver);
 	sqlite3_stmt *end = sqlite_statement(self, SQL_PURGE_END);
 	int64_t found[2], removed; /* last seq, count */

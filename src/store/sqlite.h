@@ -72,7 +72,6 @@ struct cursor {
 };
 
 /* The columns of a row, from the cursor on, into an empty record. */
-void sqlite_take_job(struct cursor *cursor, struct job *job);
 void sqlite_take_delivery(struct cursor *cursor, struct delivery *delivery);
 /* What came of it; the record must be cleared either way. */
 enum store_result sqlite_taken(

@@ -34,26 +34,44 @@ walked(struct sqlite *self, enum statement which, int rc)
 static bool
 job_row_passes(const struct job_filter *filter, sqlite3_stmt *statement)
 {
-	return job_passes(filter, sqlite3_column_int(statement, COLUMN_STATUS),
-	    text_at(statement, COLUMN_QUEUE),
-	    text_at(statement, COLUMN_CLIENT));
+	return job_passes(filter, sqlite3_column_int(statement, LISTED_STATUS),
+	    text_at(statement, LISTED_QUEUE),
+	    text_at(statement, LISTED_CLIENT));
 }
 
 static enum store_result
-show_job(struct sqlite *self, sqlite3_stmt *statement,
+show_job(struct driver *driver, int64_t seq,
     void (*each)(const struct job *job, void *arg), void *arg)
 {
-	struct cursor cursor = { statement, 0, false, false };
 	enum store_result result;
 	struct job job;
 
 	job_init(&job);
-	sqlite_take_job(&cursor, &job);
-	result = sqlite_taken(self, &cursor);
+	result = sqlite_get_job(driver, seq, &job);
 	if (result == STORE_OK)
 		each(&job, arg);
 	job_clear(&job);
 	return result;
+}
+
+/* The unfinished of one status have an index; others are walked. */
+static sqlite3_stmt *
+start_job_list(struct sqlite *self, const struct job_filter *filter,
+    enum statement *which_out)
+{
+	bool is_open =
+	    filter->status == JOB_QUEUED || filter->status == JOB_RUNNING;
+	sqlite3_stmt *statement;
+	int64_t from_seq, below_seq;
+
+	*which_out = is_open ? SQL_LIST_OPEN_JOBS : SQL_LIST_JOBS;
+	statement = sqlite_statement(self, *which_out);
+	job_bounds(filter, &from_seq, &below_seq);
+	sqlite3_bind_int64(statement, 1, from_seq);
+	sqlite3_bind_int64(statement, 2, below_seq);
+	if (is_open)
+		sqlite3_bind_int(statement, 3, filter->status);
+	return statement;
 }
 
 enum store_result
@@ -62,26 +80,21 @@ sqlite_list_jobs(struct driver *driver, const struct job_filter *filter,
     int64_t *next_seq_out)
 {
 	struct sqlite *self = sqlite_of(driver);
-	bool is_open =
-	    filter->status == JOB_QUEUED || filter->status == JOB_RUNNING;
-	enum statement which = is_open ? SQL_LIST_OPEN_JOBS : SQL_LIST_JOBS;
-	sqlite3_stmt *statement = sqlite_statement(self, which);
-	int64_t from_seq, below_seq, last_seq = 0;
+	enum statement which;
+	sqlite3_stmt *statement = start_job_list(self, filter, &which);
 	enum store_result result = STORE_OK;
 	int found = 0, looked = 0, rc;
+	int64_t last_seq = 0;
 
 	if (statement == NULL)
 		return STORE_AGAIN;
-	job_bounds(filter, &from_seq, &below_seq);
-	sqlite3_bind_int64(statement, 1, from_seq);
-	sqlite3_bind_int64(statement, 2, below_seq);
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		if (found == filter->limit || looked++ == filter->scan_max)
 			break; /* with one more row to come */
-		last_seq = sqlite3_column_int64(statement, COLUMN_SEQ);
+		last_seq = sqlite3_column_int64(statement, LISTED_SEQ);
 		if (!job_row_passes(filter, statement))
 			continue;
-		result = show_job(self, statement, each, arg);
+		result = show_job(driver, last_seq, each, arg);
 		if (result != STORE_OK)
 			break;
 		found++;
@@ -121,17 +134,6 @@ show_delivery(struct sqlite *self, sqlite3_stmt *statement,
 	return result;
 }
 
-/* Dead letters and open deliveries have indexes of their own. */
-static enum statement
-delivery_list_of(int state)
-{
-	if (state == DELIVERY_DEAD)
-		return SQL_LIST_DEAD_DELIVERIES;
-	if (state == DELIVERY_PENDING || state == DELIVERY_HELD)
-		return SQL_LIST_OPEN_DELIVERIES;
-	return SQL_LIST_DELIVERIES;
-}
-
 enum store_result
 sqlite_list_deliveries(struct driver *driver,
     const struct delivery_filter *filter,
@@ -139,7 +141,9 @@ sqlite_list_deliveries(struct driver *driver,
     int64_t *next_seq_out)
 {
 	struct sqlite *self = sqlite_of(driver);
-	enum statement which = delivery_list_of(filter->state);
+	enum statement which = filter->state == DELIVERY_DEAD
+	    ? SQL_LIST_DEAD_DELIVERIES
+	    : SQL_LIST_DELIVERIES;
 	sqlite3_stmt *statement = sqlite_statement(self, which);
 	enum store_result result = STORE_OK;
 	int found = 0, looked = 0, rc;
@@ -189,26 +193,57 @@ take_open_job(sqlite3_stmt *statement, struct open_job *job)
 	    job->priority >= 0 && job->priority <= PRIORITY_MAX;
 }
 
+/* One of the two walks that each_open_job merges. */
+struct walk {
+	enum statement which;
+	struct open_job job; /* the next one, when rc is SQLITE_ROW */
+	int rc;
+};
+
+static void
+walk_on(struct sqlite *self, struct walk *walk)
+{
+	walk->rc = sqlite3_step(self->statements[walk->which]);
+	if (walk->rc == SQLITE_ROW &&
+	    !take_open_job(self->statements[walk->which], &walk->job))
+		walk->rc = SQLITE_CORRUPT;
+}
+
+/* The older one of the next two; NULL at the end or when a walk failed. */
+static struct walk *
+older_walk(struct walk *a, struct walk *b)
+{
+	if (a->rc == SQLITE_DONE)
+		return b->rc == SQLITE_ROW ? b : NULL;
+	if (b->rc == SQLITE_DONE)
+		return a->rc == SQLITE_ROW ? a : NULL;
+	if (a->rc != SQLITE_ROW || b->rc != SQLITE_ROW)
+		return NULL;
+	return a->job.seq < b->job.seq ? a : b;
+}
+
 enum store_result
 sqlite_each_open_job(struct driver *driver,
     bool (*each)(const struct open_job *job, void *arg), void *arg)
 {
 	struct sqlite *self = sqlite_of(driver);
-	sqlite3_stmt *statement = sqlite_statement(self, SQL_EACH_OPEN_JOB);
-	struct open_job job;
-	int rc;
+	struct walk queued = { .which = SQL_EACH_QUEUED_JOB };
+	struct walk running = { .which = SQL_EACH_RUNNING_JOB };
+	enum store_result result, other;
+	struct walk *next;
 
-	if (statement == NULL)
+	if (self->db == NULL)
 		return STORE_AGAIN;
-	while ((rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (!take_open_job(statement, &job)) {
-			rc = SQLITE_CORRUPT;
+	walk_on(self, &queued);
+	walk_on(self, &running);
+	while ((next = older_walk(&queued, &running)) != NULL) {
+		if (!each(&next->job, arg))
 			break;
-		}
-		if (!each(&job, arg))
-			break;
+		walk_on(self, next);
 	}
-	return walked(self, SQL_EACH_OPEN_JOB, rc);
+	result = walked(self, queued.which, queued.rc);
+	other = walked(self, running.which, running.rc);
+	return result != STORE_OK ? result : other;
 }
 
 static bool

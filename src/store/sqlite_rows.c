@@ -1,7 +1,7 @@
 /* sqlite_rows.c - records in and out of the SQLite store.
  *
  * 1. Parameters and columns are taken in the order of the lists in schema.c;
- *    put_job and sqlite_take_job mirror each other, and so on.
+ *    put_job and take_job mirror each other, and so on.
  * 2. Strings and bodies are bound where they lie, without a copy: a statement
  *    never outlives the call that was given them.
  * 3. A row is foreign bytes: a number out of its range or a name too long is
@@ -145,25 +145,12 @@ put_job(struct cursor *cursor, const struct job *job)
 	put_number(cursor, job->priority);
 	put_number(cursor, job->attempts);
 	put_number(cursor, job->max_attempts);
-	put_number(cursor, job->created_at_ms);
 	put_number(cursor, job->run_at_ms);
 	put_number(cursor, job->started_at_ms);
 	put_number(cursor, job->finished_at_ms);
 	put_number(cursor, job->expires_at_ms);
-	put_number(cursor, job->timeout_ms);
-	put_id(cursor, job->batch);
-	put_text(cursor, job->ordering_key);
-	put_text(cursor, job->idempotency_key);
-	put_text(cursor, job->method);
-	put_text(cursor, job->target);
-	put_text(cursor, job->content_type);
 	put_number(cursor, job->request_bytes);
-	put_text(cursor, job->callback_url);
-	put_text(cursor, job->failure_url);
-	put_text(cursor, job->callback_headers);
-	put_number(cursor, job->callback_events);
-	put_number(cursor, job->callback_format);
-	put_id(cursor, job->delivery);
+	put_text(cursor, job->ordering_key);
 	put_number(cursor, job->response_status);
 	put_text(cursor, job->response_type);
 	put_number(cursor, job->response_bytes);
@@ -171,8 +158,27 @@ put_job(struct cursor *cursor, const struct job *job)
 	put_text(cursor, job->error_detail);
 }
 
-void
-sqlite_take_job(struct cursor *cursor, struct job *job)
+static void
+put_request(struct cursor *cursor, const struct job *job)
+{
+	put_number(cursor, job->created_at_ms);
+	put_number(cursor, job->timeout_ms);
+	put_id(cursor, job->batch);
+	put_text(cursor, job->idempotency_key);
+	put_text(cursor, job->method);
+	put_text(cursor, job->target);
+	put_text(cursor, job->content_type);
+	put_text(cursor, job->callback_url);
+	put_text(cursor, job->failure_url);
+	put_text(cursor, job->callback_headers);
+	put_number(cursor, job->callback_events);
+	put_number(cursor, job->callback_format);
+	put_id(cursor, job->delivery);
+}
+
+/* The moving part, then what was asked for. */
+static void
+take_job(struct cursor *cursor, struct job *job)
 {
 	job->id = take_id(cursor);
 	job->status = (enum job_status)take_within(
@@ -182,26 +188,12 @@ sqlite_take_job(struct cursor *cursor, struct job *job)
 	job->priority = take_within(cursor, 0, PRIORITY_MAX);
 	job->attempts = take_within(cursor, 0, INT32_MAX);
 	job->max_attempts = take_within(cursor, 0, INT32_MAX);
-	job->created_at_ms = take_number(cursor);
 	job->run_at_ms = take_number(cursor);
 	job->started_at_ms = take_number(cursor);
 	job->finished_at_ms = take_number(cursor);
 	job->expires_at_ms = take_number(cursor);
-	job->timeout_ms = take_number(cursor);
-	job->batch = take_id(cursor);
-	job->ordering_key = take_text(cursor);
-	job->idempotency_key = take_text(cursor);
-	take_name(cursor, job->method, sizeof(job->method));
-	job->target = take_text(cursor);
-	job->content_type = take_text(cursor);
 	job->request_bytes = take_number(cursor);
-	job->callback_url = take_text(cursor);
-	job->failure_url = take_text(cursor);
-	job->callback_headers = take_text(cursor);
-	job->callback_events = (unsigned)take_within(cursor, 0, INT32_MAX);
-	job->callback_format = (enum callback_format)take_within(
-	    cursor, FORMAT_STANDARD, FORMAT_THIN);
-	job->delivery = take_id(cursor);
+	job->ordering_key = take_text(cursor);
 	job->response_status = take_within(cursor, 0, 999);
 	job->response_type = take_text(cursor);
 	job->response_bytes = take_number(cursor);
@@ -210,17 +202,23 @@ sqlite_take_job(struct cursor *cursor, struct job *job)
 	job->error_detail = take_text(cursor);
 }
 
-static enum store_result
-add_payload(struct sqlite *self, enum statement which, int64_t job_seq,
-    const struct payload *payload)
+static void
+take_request(struct cursor *cursor, struct job *job)
 {
-	struct cursor cursor = { sqlite_statement(self, which), 1, false,
-		false };
-
-	put_number(&cursor, job_seq);
-	put_text(&cursor, payload->headers);
-	put_body(&cursor, payload->body);
-	return sqlite_run(self, which);
+	job->created_at_ms = take_number(cursor);
+	job->timeout_ms = take_number(cursor);
+	job->batch = take_id(cursor);
+	job->idempotency_key = take_text(cursor);
+	take_name(cursor, job->method, sizeof(job->method));
+	job->target = take_text(cursor);
+	job->content_type = take_text(cursor);
+	job->callback_url = take_text(cursor);
+	job->failure_url = take_text(cursor);
+	job->callback_headers = take_text(cursor);
+	job->callback_events = (unsigned)take_within(cursor, 0, INT32_MAX);
+	job->callback_format = (enum callback_format)take_within(
+	    cursor, FORMAT_STANDARD, FORMAT_THIN);
+	job->delivery = take_id(cursor);
 }
 
 enum store_result
@@ -228,15 +226,34 @@ sqlite_add_job(struct driver *driver, const struct job *job,
     const struct payload *request)
 {
 	struct sqlite *self = sqlite_of(driver);
-	struct cursor cursor = { sqlite_statement(self, SQL_ADD_JOB), 1, false,
+	struct cursor row = { sqlite_statement(self, SQL_ADD_JOB), 1, false,
 		false };
+	struct cursor asked = { sqlite_statement(self, SQL_ADD_REQUEST), 1,
+		false, false };
 	enum store_result result;
 
-	put_job(&cursor, job);
+	put_job(&row, job);
 	result = sqlite_run(self, SQL_ADD_JOB);
-	if (result != STORE_OK || request == NULL)
+	if (result != STORE_OK)
 		return result;
-	return add_payload(self, SQL_ADD_REQUEST, job->id.seq, request);
+	put_number(&asked, job->id.seq);
+	put_request(&asked, job);
+	put_text(&asked, request->headers);
+	put_body(&asked, request->body);
+	return sqlite_run(self, SQL_ADD_REQUEST);
+}
+
+static enum store_result
+add_response(
+    struct sqlite *self, int64_t job_seq, const struct payload *response)
+{
+	struct cursor cursor = { sqlite_statement(self, SQL_ADD_RESPONSE), 1,
+		false, false };
+
+	put_number(&cursor, job_seq);
+	put_text(&cursor, response->headers);
+	put_body(&cursor, response->body);
+	return sqlite_run(self, SQL_ADD_RESPONSE);
 }
 
 /* STORE_MISSING when no row of that kind was there to change. */
@@ -277,8 +294,7 @@ sqlite_update_job(struct driver *driver, const struct job *job,
 	if (had_ended)
 		result = change_job(self, SQL_UPDATE_ENDED_JOB, job);
 	if (result == STORE_OK && response != NULL)
-		result = add_payload(
-		    self, SQL_ADD_RESPONSE, job->id.seq, response);
+		result = add_response(self, job->id.seq, response);
 	if (result == STORE_OK)
 		*had_ended_out = had_ended;
 	return result;
@@ -315,7 +331,8 @@ sqlite_get_job(struct driver *driver, int64_t seq, struct job *out)
 
 	if (result != STORE_OK)
 		return result;
-	sqlite_take_job(&cursor, out);
+	take_job(&cursor, out);
+	take_request(&cursor, out);
 	result = sqlite_taken(self, &cursor);
 	sqlite3_reset(cursor.statement);
 	if (result != STORE_OK)

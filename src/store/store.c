@@ -210,6 +210,8 @@ store_add_job(struct store *store, struct job *job,
 	job->id = next_id(store, now_ms);
 	if (job->callback_url != NULL || job->failure_url != NULL)
 		job->delivery = next_id(store, now_ms);
+	assert(!uuid_is_set(job->delivery) ||
+	    job->delivery.seq == job->id.seq + 1);
 	result = store->driver->ops->add_job(store->driver, job, request);
 	if (result != STORE_OK) {
 		job->id = none;

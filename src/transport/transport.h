@@ -46,8 +46,7 @@ struct transfer {
 
 	/* What happened to it. */
 	unsigned opened_count;   /* sockets the policy let through */
-	unsigned sent_count;     /* times libcurl set out to send: 0, 1 or,
-	                            * refused, 2 */
+	unsigned sent_count;     /* times libcurl set out to send; 2: refused */
 	int socket_errno;        /* of the last socket(2) that failed; 0 */
 	const char *denied_rule; /* static text; NULL: nothing was denied */
 	char denied[ADDRESS_SIZE];
