@@ -61,7 +61,8 @@ enum knock {
 void hosts_ended(struct hosts *hosts, const char *host, bool is_first,
     enum knock knock, int64_t now_mono_ms);
 
-/* When a cooldown ends next; INT64_MAX: none runs. */
+/* When hosts_next may have something without anybody wanting or ending; 0: now,
+ * INT64_MAX: never. */
 int64_t hosts_due_mono_ms(const struct hosts *hosts);
 
 /* For metrics. */

@@ -33,6 +33,8 @@ enum order_kind {
 
 enum order_result {
 	ORDER_OK,
+	ORDER_REPLAYED,    /* ORDER_ACCEPT: the same request came before: its job */
+	ORDER_MISMATCH,    /* ORDER_ACCEPT: its idempotency key is another's */
 	ORDER_MISSING,     /* no such job or delivery, or another client's */
 	ORDER_CONFLICT,    /* not in a state where that can be done */
 	ORDER_UNAVAILABLE, /* the store does not write (or read) now */
@@ -61,6 +63,9 @@ struct order {
 	char client[NAME_SIZE];  /* only this client's things; "": any */
 	struct job job;
 	struct payload request;  /* ORDER_ACCEPT */
+	int64_t place_bytes;     /* ORDER_ACCEPT: of the place it has taken */
+	char fingerprint[SHA256_HEX_SIZE]; /* ORDER_ACCEPT with an idempotency
+	                          * key: of queue, method, target and body */
 	int64_t delay_ms;        /* ORDER_ACCEPT: may not run before; 0: at once */
 	int64_t expires_ms;      /* ORDER_ACCEPT: give up unstarted; -1: never */
 	struct run *run;         /* the ledger's own: claimed as it was accepted */

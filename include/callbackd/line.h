@@ -38,4 +38,7 @@ bool line_leave(struct line *line, int64_t rank, int64_t seq);
 int64_t line_before(const struct line *line, int64_t rank, int64_t seq);
 int64_t line_count(const struct line *line);
 
+/* What all of them weigh together. Walks the whole line. */
+int64_t line_bytes(const struct line *line);
+
 #endif

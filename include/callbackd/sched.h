@@ -104,7 +104,8 @@ struct queue_gauge *sched_gauge(const struct sched *sched, const char *queue);
 
 void sched_pause(struct sched *sched, const char *queue, bool paused);
 
-/* When sched_next may have something because of time alone; INT64_MAX: never. */
+/* When sched_next may have something without anybody joining or ending; 0: now,
+ * INT64_MAX: never. */
 int64_t sched_due_mono_ms(struct sched *sched);
 
 /* 1 for the next; 0 when the queue is unknown. Delayed jobs count behind the

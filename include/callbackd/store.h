@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "callbackd/job.h"
+#include "callbackd/sign.h"
 #include "callbackd/text.h"
 
 enum store_result {
@@ -62,6 +63,21 @@ enum payload_kind { PAYLOAD_REQUEST = 0, PAYLOAD_RESPONSE = 1 };
 /* The caller owns what is put into *out. STORE_MISSING: none (yet). */
 enum store_result store_get_payload(struct store *store, int64_t job_seq,
     enum payload_kind kind, struct payload *out);
+
+/* Idempotency keys: a client's own name for a request. One lives as long as the
+ * job it began, and goes with it in store_purge. */
+struct store_key {
+	int64_t job_seq;
+	char fingerprint[SHA256_HEX_SIZE]; /* of the request it came with */
+};
+enum store_result store_find_key(struct store *store, const char *client,
+    const char *key, struct store_key *out);
+enum store_result store_add_key(struct store *store, const char *client,
+    const char *key, const struct store_key *first);
+
+/* Writes for no other purpose than to see whether writing works. Within a
+ * transaction; costs 64 KiB of the file, once. */
+enum store_result store_probe(struct store *store);
 
 /* Deliveries. store_add_delivery gives an id at now_ms unless it has one; a
  * delivery that is there under that id is replaced. */

@@ -20,6 +20,7 @@ static const struct route {
 	void (*answer)(struct call *call);
 } routes[] = {
 	{ "GET", "/v1/jobs", list_jobs },
+	{ "POST", "/v1/jobs", submit_json },
 	{ "GET", "/v1/jobs/{id}", get_job },
 	{ "GET", "/v1/jobs/{id}/result", get_result },
 	{ "GET", "/v1/dead-letters", list_dead_letters },
@@ -181,8 +182,7 @@ ask(struct order *order)
 	if (ledger_ask(call->api->ledger, order))
 		return;
 	if (order->kind == ORDER_ACCEPT)
-		queue_give_place(order->queue->gauge,
-		    order->job.request_bytes);
+		queue_give_place(order->queue->gauge, order->place_bytes);
 	refuse_plainly(&call->exchange, REFUSE_OVERLOADED,
 	    "too many requests wait for the store");
 	free(call);

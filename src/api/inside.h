@@ -44,6 +44,7 @@ enum refusal {
 	REFUSE_CONFLICT,
 	REFUSE_UNSUPPORTED_MEDIA_TYPE,
 	REFUSE_UNPROCESSABLE,
+	REFUSE_IDEMPOTENCY_MISMATCH,
 	REFUSE_RATE_LIMITED,
 	REFUSE_QUEUE_FULL,
 	REFUSE_DRAINING,
@@ -95,27 +96,41 @@ bool client_may_use(const struct api *api, const char *client,
  * too long. */
 int query_find(const char *query, const char *name, char *out, size_t size);
 
-/* ---- wish.c: what a client may ask for along with a request ---- */
+/* ---- draft.c: a job on its way to the ledger ---- */
 
-/* A job on its way to the ledger. */
 struct draft {
+	struct call *call;
 	const struct conf *conf;
 	const struct conf_queue *queue;
-	struct order *order;      /* owned until it is asked */
-	unsigned given;           /* bits of wishes that were made already */
+	struct order *order;        /* owned until draft_end */
+	struct headers headers;     /* what the upstream will see */
+	unsigned given;             /* bits of wishes that were made already */
+	struct objection objection; /* set by whatever returned false */
 };
+
+/* Sets it up; false when the call was refused already. Every draft that began
+ * has one draft_end, which sends it off when is_good, or refuses with the
+ * objection. In between, job.target, method, content_type, request_bytes and
+ * the request's body are filled in. */
+bool draft_begin(struct draft *draft, struct call *call,
+    const struct conf_queue *queue);
+void draft_end(struct draft *draft, bool is_good);
+/* Objects to dot segments and %00 in a target's path. */
+bool path_is_plain(const char *target, struct objection *objection);
+
+/* ---- wish.c: what a client may ask for along with a request ---- */
+
 /* Takes note of a header field that callbackd reads itself. *is_wish_out says
- * whether it is one; false when it is one but not acceptable. value is
- * NUL-terminated. */
+ * whether it is one that is not passed on; false when it is not acceptable.
+ * value is NUL-terminated. */
 bool draft_take_header(struct draft *draft, const char *name,
-    const char *value, bool *is_wish_out, struct objection *objection);
-/* What the wishes are together: callback and failure URL. */
-bool draft_check(struct draft *draft, struct objection *objection);
+    const char *value, bool *is_wish_out);
 
 /* ---- routes: one function each ---- */
 
 void submit(struct call *call, const struct conf_queue *queue,
     size_t prefix_len);
+void submit_json(struct call *call);
 void get_job(struct call *call);
 void get_result(struct call *call);
 void list_jobs(struct call *call);

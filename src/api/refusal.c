@@ -24,6 +24,7 @@ static const struct {
 	[REFUSE_CONFLICT] = { "conflict", 409, 0 },
 	[REFUSE_UNSUPPORTED_MEDIA_TYPE] = { "unsupported-media-type", 415, 0 },
 	[REFUSE_UNPROCESSABLE] = { "unprocessable", 422, 0 },
+	[REFUSE_IDEMPOTENCY_MISMATCH] = { "idempotency-mismatch", 422, 0 },
 	[REFUSE_RATE_LIMITED] = { "rate-limited", 429, 1 },
 	[REFUSE_QUEUE_FULL] = { "queue-full", 503, 1 },
 	[REFUSE_DRAINING] = { "draining", 503, 5 },
@@ -94,7 +95,12 @@ refuse_order(struct http_exchange **exchange, enum order_result result)
 {
 	switch (result) {
 	case ORDER_OK:
+	case ORDER_REPLAYED:
 		break;
+	case ORDER_MISMATCH:
+		refuse_plainly(exchange, REFUSE_IDEMPOTENCY_MISMATCH,
+		    "Idempotency-Key: another request came with this key");
+		return;
 	case ORDER_MISSING:
 		refuse_plainly(exchange, REFUSE_NOT_FOUND,
 		    "no such thing, or no longer");

@@ -41,8 +41,6 @@ const guard_set guard_token_set = { 0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff, 0, 0,
 	0, 0 };
 const guard_set guard_value_set = { 0x00000200, 0xffffffff, 0xffffffff,
 	0x7fffffff, 0, 0, 0, 0 };
-const guard_set guard_host_set = { 0, 0x2fff7ff2, 0xaffffffe, 0x47fffffe, 0, 0,
-	0, 0 };
 
 bool
 guard_set_has(const guard_set set, unsigned char c)
@@ -147,6 +145,7 @@ start(struct guard *guard)
 	guard->is_1_0 = false;
 	guard->has_length = false;
 	guard->is_chunked = false;
+	guard->has_connection = false;
 	guard->closes = false;
 	guard->keeps = false;
 	guard->expects_other = false;
@@ -413,7 +412,8 @@ guard_feed(struct guard *guard, const void *bytes, size_t len, size_t *used_out)
 
 	while (used < len && step.event == GUARD_MORE &&
 	    guard->state != GUARD_COMPLETE && guard->state != GUARD_DEAD) {
-		step.bytes = (const unsigned char *)bytes + used;
+		if (bytes != NULL) /* else they are blind, and used at once */
+			step.bytes = (const unsigned char *)bytes + used;
 		step.len = len - used;
 		used += guard->state > GUARD_START &&
 			guard->state <= GUARD_LAST_COUNTED

@@ -61,6 +61,7 @@ struct guard {
 	bool is_1_0;
 	bool has_length;
 	bool is_chunked;
+	bool has_connection;
 	bool closes; /* Connection: close */
 	bool keeps;  /* Connection: keep-alive */
 	bool expects_other;

@@ -138,6 +138,7 @@ cut_trailing_blanks(struct guard *guard)
 
 /* ---- the five ---- */
 
+/* Empty is for targets without a host of their own (RFC 9110, 7.2). */
 static size_t
 take_host(struct guard *guard, struct guard_step *step)
 {
@@ -146,10 +147,9 @@ take_host(struct guard *guard, struct guard_step *step)
 	if (++guard->host_count > 1)
 		return guard_malformed(guard, step,
 		    "The request has more than one Host.");
-	for (; *host != '\0'; host++)
-		if (!guard_set_has(guard_host_set, (unsigned char)*host))
-			return guard_malformed(guard, step,
-			    "Host holds a byte that no host name has.");
+	if (*host != '\0' && !guard_is_authority(host, strlen(host)))
+		return guard_malformed(guard, step,
+		    "Host is not a name or an address, and a port.");
 	return 1;
 }
 
@@ -163,22 +163,24 @@ take_expect(struct guard *guard)
 	return 1;
 }
 
-/* For HTTP/1.0 only a list that begins with keep-alive keeps the connection:
- * that is how evhttp reads it. */
+/* For HTTP/1.0 the first field must begin with keep-alive to keep the
+ * connection: that is all evhttp looks at. */
 static size_t
 take_connection(struct guard *guard)
 {
 	const char *list = trimmed_value(guard);
 	const char *item;
 	size_t len;
-	bool is_first = true;
+	bool may_keep = !guard->has_connection &&
+	    text_starts_nocase(guard->value, "keep-alive");
 
+	guard->has_connection = true;
 	while (text_list_next(&list, &item, &len)) {
 		if (text_equal_nocase_n(item, len, "close"))
 			guard->closes = true;
-		if (is_first && text_equal_nocase_n(item, len, "keep-alive"))
+		if (may_keep && text_equal_nocase_n(item, len, "keep-alive"))
 			guard->keeps = true;
-		is_first = false;
+		may_keep = false;
 	}
 	return 1;
 }

@@ -7,7 +7,8 @@
  *
  * Thread: that of the owner.
  */
-#include <assert.h>
+#include <arpa/inet.h>
+#include <string.h>
 
 #include "callbackd/text.h"
 #include "http_guard_step.h"
@@ -65,6 +66,68 @@ guard_step_method(struct guard *guard, struct guard_step *step)
 	return 1;
 }
 
+/* ---- authority ---- */
+
+/* RFC 3986 has more in names, escapes for one; hosts have not, and readers
+ * differ about them. */
+static bool
+is_name_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+	    c == '~';
+}
+
+/* Of "[::1]" the length, brackets included; 0 when it is none. */
+static size_t
+literal_length(const char *text, size_t len)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
+	const char *end = memchr(text, ']', len);
+	size_t inner;
+
+	if (end == NULL)
+		return 0;
+	inner = (size_t)(end - text) - 1;
+	if (inner >= sizeof(address))
+		return 0;
+	memcpy(address, text + 1, inner);
+	address[inner] = '\0';
+	return inet_pton(AF_INET6, address, &in6) == 1 ? inner + 2 : 0;
+}
+
+static bool
+is_port(const char *digits, size_t len)
+{
+	uint32_t port = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (digits[i] < '0' || digits[i] > '9')
+			return false;
+		port = port * 10 + (uint32_t)(digits[i] - '0');
+		if (port > UINT16_MAX)
+			return false;
+	}
+	return true; /* it may be empty: RFC 3986, 3.2.3 */
+}
+
+bool
+guard_is_authority(const char *text, size_t len)
+{
+	size_t host_len = 0;
+
+	if (len > 0 && text[0] == '[')
+		host_len = literal_length(text, len);
+	else
+		while (host_len < len && is_name_byte(text[host_len]))
+			host_len++;
+	if (host_len == 0 || host_len == len)
+		return host_len > 0;
+	return text[host_len] == ':' &&
+	    is_port(text + host_len + 1, len - host_len - 1);
+}
+
 /* ---- target ---- */
 
 static size_t
@@ -79,17 +142,20 @@ end_of_target(struct guard *guard)
 static bool
 scheme_goes_on(struct guard *guard, unsigned char c)
 {
+	static const char scheme[] = "https";
+	size_t at = guard->word_len;
+
 	if (guard->part == SLASH_ONE || guard->part == SLASH_TWO) {
 		guard->part++;
-		guard->word_len = 0;
+		guard->value_len = 0;
 		return c == '/';
 	}
-	if (c != ':') {
-		guard_word_add(guard, (unsigned char)text_lower((char)c));
-		return guard->word_len <= sizeof("https") - 1;
+	if (c == ':') {
+		guard->part = SLASH_ONE;
+		return at == sizeof("http") - 1 || at == sizeof("https") - 1;
 	}
-	guard->part = SLASH_ONE;
-	return guard_word_is(guard, "http") || guard_word_is(guard, "https");
+	guard_word_add(guard, c);
+	return at < sizeof(scheme) - 1 && text_lower((char)c) == scheme[at];
 }
 
 static size_t
@@ -115,18 +181,19 @@ static size_t
 step_authority(struct guard *guard, struct guard_step *step)
 {
 	unsigned char c = step->bytes[0];
+	bool is_end = c == '/' || c == ' ';
+	bool is_visible = c > ' ' && c < 0x7f; /* LF ends lines for evhttp */
 
-	if (guard_set_has(guard_host_set, c)) {
-		guard->word_len++;
+	if (is_visible && !is_end && guard->value_len < GUARD_VALUE_SIZE - 1) {
+		guard->value[guard->value_len++] = (char)c;
 		return 1;
 	}
-	if (guard->word_len > 0 && c == ' ')
-		return end_of_target(guard);
-	if (guard->word_len == 0 || c != '/')
+	if (!is_end ||
+	    !guard_is_authority(guard->value, guard->value_len))
 		return guard_malformed(guard, step,
 		    "The target has no proper host before its path.");
 	guard->part = SECOND;
-	return 1;
+	return c == ' ' ? end_of_target(guard) : 1;
 }
 
 /* "//host/x" is a path to some and a host to others. */

@@ -60,13 +60,15 @@ bool guard_judge_head(struct guard *guard, struct guard_step *step);
 typedef uint32_t guard_set[8];
 extern const guard_set guard_token_set; /* tchar, RFC 9110, 5.6.2 */
 extern const guard_set guard_value_set; /* VCHAR, space, tab */
-extern const guard_set guard_host_set;  /* uri-host, port; RFC 3986, 3.2.2 */
 bool guard_set_has(const guard_set set, unsigned char c);
 /* How many of the bytes, from the first on, are in the set. */
 size_t guard_run(const guard_set set, const struct guard_step *step);
 
 /* 0 .. 15, or -1 for what is no hex digit. */
 int guard_hex_digit(unsigned char c);
+
+/* A name or an address, and perhaps a port: of a Host, or of a target. */
+bool guard_is_authority(const char *text, size_t len);
 
 /* The word at hand: a method, version or name. */
 void guard_word_add(struct guard *guard, unsigned char c);

@@ -15,8 +15,9 @@
  *     moment its failures are forgotten.
  *  3. A host with nothing waiting and nothing under way is kept only while it
  *     has a reminder, and has one only while it has failures.
- *  4. HALF_OPEN lets one attempt through; what was under way when the breaker
- *     opened may still end.
+ *  4. HALF_OPEN lets one attempt through at a time, the first once all that was
+ *     under way when the breaker opened has ended: so the end of an attempt is
+ *     that of the probe.
  *
  * Thread: the ledger's.
  */
@@ -42,7 +43,6 @@ struct host {
 	int32_t under_way;
 	int32_t failures;              /* in a row */
 	enum breaker breaker;
-	bool is_probing;               /* HALF_OPEN: the probe is under way */
 	int64_t remind_ms;             /* its item in reminders; 0: none */
 	char *name;                    /* "host:port", owned */
 };
@@ -159,7 +159,7 @@ is_blocked(const struct hosts *hosts, const struct host *host)
 	case OPEN:
 		return true;
 	case HALF_OPEN:
-		return host->is_probing;
+		return host->under_way > 0;
 	}
 	return true;
 }
@@ -291,7 +291,6 @@ hosts_want(struct hosts *hosts, const char *name, int64_t seq, bool is_first)
 static void
 open_breaker(struct hosts *hosts, struct host *host, int64_t now_mono_ms)
 {
-	host->is_probing = false;
 	if (!remind(hosts, host, now_mono_ms + hosts->rules.cooldown_ms))
 		return;
 	if (host->breaker == CLOSED)
@@ -311,7 +310,6 @@ heed_reminders(struct hosts *hosts, int64_t now_mono_ms)
 		cancel_reminder(hosts, host);
 		if (host->breaker == OPEN) {
 			host->breaker = HALF_OPEN;
-			host->is_probing = false;
 			place_in_rings(hosts, host);
 			settle_idle(hosts, host, now_mono_ms);
 		} else if (is_idle(host)) {
@@ -330,24 +328,27 @@ let_go(struct hosts *hosts, struct host *host, enum kind kind,
 	hosts->waiting--;
 	host->under_way++;
 	hosts->under_way[kind]++;
-	if (host->breaker == HALF_OPEN)
-		host->is_probing = true;
 	hosts->turn[kind] = host->next[kind];
 	place_in_rings(hosts, host);
+}
+
+static bool
+may_go(const struct hosts *hosts, enum kind kind)
+{
+	int32_t budget = kind == FIRST ? hosts->rules.first_budget :
+					 hosts->rules.retry_budget;
+
+	return hosts->turn[kind] != NULL && hosts->under_way[kind] < budget;
 }
 
 bool
 hosts_next(struct hosts *hosts, int64_t now_mono_ms, struct hosts_turn *out)
 {
 	heed_reminders(hosts, now_mono_ms);
-	if (hosts->turn[FIRST] != NULL &&
-	    hosts->under_way[FIRST] < hosts->rules.first_budget) {
-		let_go(hosts, hosts->turn[FIRST], FIRST, out);
-		return true;
-	}
-	if (hosts->turn[RETRY] != NULL &&
-	    hosts->under_way[RETRY] < hosts->rules.retry_budget) {
-		let_go(hosts, hosts->turn[RETRY], RETRY, out);
+	for (enum kind kind = FIRST; kind < KINDS; kind++) {
+		if (!may_go(hosts, kind))
+			continue;
+		let_go(hosts, hosts->turn[kind], kind, out);
 		return true;
 	}
 	return false;
@@ -364,7 +365,7 @@ hosts_forget(struct hosts *hosts, const char *name, int64_t seq,
 		return false;
 	hosts->waiting--;
 	place_in_rings(hosts, host);
-	if (is_idle(host) && host->failures == 0)
+	if (is_idle(host) && host->remind_ms == 0)
 		drop_host(hosts, host);
 	return true;
 }
@@ -376,7 +377,6 @@ count_answer(struct hosts *hosts, struct host *host)
 		host->breaker = CLOSED;
 		hosts->open--;
 	}
-	host->is_probing = false;
 	host->failures = 0;
 	if (host->breaker == CLOSED)
 		cancel_reminder(hosts, host);
@@ -410,7 +410,6 @@ hosts_ended(struct hosts *hosts, const char *name, bool is_first,
 		count_failure(hosts, host, now_mono_ms);
 		break;
 	case KNOCK_SKIPPED:
-		host->is_probing = false;
 		break;
 	}
 	place_in_rings(hosts, host);
@@ -422,6 +421,8 @@ hosts_due_mono_ms(const struct hosts *hosts)
 {
 	const struct line_item *item = line_first(hosts->reminders);
 
+	if (may_go(hosts, FIRST) || may_go(hosts, RETRY))
+		return 0;
 	return item != NULL ? item->rank : INT64_MAX;
 }
 

@@ -154,8 +154,8 @@ job_status_name(enum job_status status)
 bool
 job_status_parse(const char *name, enum job_status *out)
 {
-	int at = index_of(
-	    job_status_names, JOB_STATUS_COUNT, name, strlen(name));
+	int at = index_of(job_status_names, JOB_STATUS_COUNT, name,
+	    strlen(name));
 
 	if (at < 0)
 		return false;
@@ -188,8 +188,8 @@ job_events_parse(const char *list, unsigned *mask_out)
 	size_t len;
 
 	while (text_list_next(&cursor, &item, &len)) {
-		int at = index_of(
-		    job_event_names, COUNT_OF(job_event_names), item, len);
+		int at = index_of(job_event_names, COUNT_OF(job_event_names),
+		    item, len);
 
 		if (at < 0)
 			return false;

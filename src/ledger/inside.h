@@ -102,6 +102,9 @@ void send_to(struct ledger *ledger, struct loop *loop, struct mail *mail);
 void answer_order(struct ledger *ledger, struct order *order,
     enum order_result result);
 
+/* ledger.c: how long nothing can happen but by mail. */
+int idle_ms(struct ledger *ledger);
+
 /* turn.c */
 size_t take_turn(struct ledger *ledger); /* how much mail it opened */
 void use_idle_time(struct ledger *ledger);
@@ -122,6 +125,9 @@ void conclude_change(struct ledger *ledger, struct mail *mail);
 void answer_read(struct ledger *ledger, struct order *order);
 void fill_facts(struct ledger *ledger, const struct job *job,
     struct document_facts *out);
+/* The delivery of the job's end, when there is one already. */
+enum store_result find_delivery(struct ledger *ledger, const struct job *job,
+    struct delivery *out, bool *has_out);
 
 /* runs.c */
 enum store_result prepare_run_end(struct ledger *ledger, struct mail *mail);

@@ -142,8 +142,7 @@ due_of(const struct line *line)
 	return item != NULL ? item->rank : INT64_MAX;
 }
 
-/* How long nothing can happen but by mail. */
-static int
+int
 idle_ms(struct ledger *ledger)
 {
 	int64_t due_ms = ledger->mono_ms + IDLE_MS;

@@ -43,19 +43,77 @@ claim_on_arrival(struct ledger *ledger, struct order *order)
 	mark_started(ledger, job);
 }
 
+/* The job that the same key began before, and what has become of it. */
+static enum store_result
+show_first(struct ledger *ledger, struct order *order,
+    const struct store_key *first)
+{
+	enum store_result result;
+
+	if (strcmp(first->fingerprint, order->fingerprint) != 0) {
+		order->result = ORDER_MISMATCH;
+		return STORE_OK;
+	}
+	order->result = ORDER_REPLAYED;
+	job_clear(&order->job);
+	result = store_get_job_seq(ledger->store, first->job_seq,
+	    &order->job);
+	if (result == STORE_OK)
+		result = find_delivery(ledger, &order->job, &order->delivery,
+		    &order->has_delivery);
+	return result;
+}
+
+/* Looks for the first use of the order's key, or makes this one the first.
+ * order->result stays ORDER_OK in the latter case. */
+static enum store_result
+claim_key(struct ledger *ledger, struct order *order)
+{
+	const struct job *job = &order->job;
+	struct store_key first;
+	enum store_result result;
+
+	order->result = ORDER_OK;
+	if (job->idempotency_key == NULL)
+		return STORE_OK;
+	result = store_find_key(ledger->store, job->client,
+	    job->idempotency_key, &first);
+	if (result == STORE_OK)
+		return show_first(ledger, order, &first);
+	return result == STORE_MISSING ? STORE_OK : result;
+}
+
+static enum store_result
+add_job(struct ledger *ledger, struct order *order)
+{
+	struct job *job = &order->job;
+	struct store_key key;
+	enum store_result result;
+
+	result = store_add_job(ledger->store, job, &order->request,
+	    ledger->wall_ms);
+	if (result != STORE_OK || job->idempotency_key == NULL)
+		return result;
+	key.job_seq = job->id.seq;
+	memcpy(key.fingerprint, order->fingerprint, sizeof(key.fingerprint));
+	return store_add_key(ledger->store, job->client, job->idempotency_key,
+	    &key);
+}
+
 enum store_result
 prepare_accept(struct ledger *ledger, struct mail *mail)
 {
 	struct order *order = (struct order *)mail;
 	enum store_result result = begin_writing(ledger);
 
-	if (result != STORE_OK)
+	if (result == STORE_OK)
+		result = claim_key(ledger, order);
+	if (result != STORE_OK || order->result != ORDER_OK)
 		return result;
 	ledger->must_last = true;
 	date_job(ledger, order);
 	claim_on_arrival(ledger, order);
-	result = store_add_job(ledger->store, &order->job, &order->request,
-	    ledger->wall_ms);
+	result = add_job(ledger, order);
 	if (result != STORE_OK || order->run == NULL)
 		return result;
 	if (!job_copy(&order->run->job, &order->job))
@@ -78,17 +136,27 @@ log_accepted(struct ledger *ledger, const struct job *job)
 	    LOG_INT("bytes", job->request_bytes));
 }
 
+/* Nothing new: the place goes back. */
+static void
+conclude_replay(struct ledger *ledger, struct order *order)
+{
+	queue_give_place(order->queue->gauge, order->place_bytes);
+	fill_facts(ledger, &order->job, &order->facts);
+	answer_order(ledger, order, order->result);
+}
+
 void
 conclude_accept(struct ledger *ledger, struct mail *mail)
 {
 	struct order *order = (struct order *)mail;
-	struct queue_gauge *gauge =
-	    sched_gauge(ledger->sched, order->job.queue);
 	struct run *run = order->run;
 
-	if (gauge != NULL)
-		atomic_fetch_add_explicit(&gauge->accepted, 1,
-		    memory_order_relaxed);
+	if (order->result != ORDER_OK) {
+		conclude_replay(ledger, order);
+		return;
+	}
+	atomic_fetch_add_explicit(&order->queue->gauge->accepted, 1,
+	    memory_order_relaxed);
 	log_accepted(ledger, &order->job);
 	if (run == NULL)
 		wait_for_turn(ledger, &order->job);
@@ -112,7 +180,7 @@ undo_accept(struct ledger *ledger, struct mail *mail)
 	if (order->run != NULL)
 		sched_give_slot(ledger->sched, order->job.queue);
 	run_free(&order->run);
-	queue_give_place(order->queue->gauge, order->job.request_bytes);
+	queue_give_place(order->queue->gauge, order->place_bytes);
 	answer_order(ledger, order, ORDER_UNAVAILABLE);
 }
 

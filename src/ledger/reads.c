@@ -38,8 +38,7 @@ find_job(struct ledger *ledger, struct order *order)
 	return result;
 }
 
-/* The delivery of the job's end, when there is one already. */
-static enum store_result
+enum store_result
 find_delivery(struct ledger *ledger, const struct job *job,
     struct delivery *out, bool *has_out)
 {

@@ -274,19 +274,14 @@ retry_post(struct ledger *ledger, struct mail *mail)
 	mail_list_add(&ledger->posts, mail);
 }
 
-/* A write that fails leaves nothing behind, so that a sick store is found well
- * by trying, not by guessing. */
+/* A sick store is found well by trying, not by guessing. */
 static enum store_result
 probe_store(struct ledger *ledger)
 {
 	enum store_result result = begin_writing(ledger);
-	int64_t cursor = 0;
-	int64_t removed;
 
-	if (result != STORE_OK)
-		return result;
 	ledger->must_last = true;
-	return store_purge(ledger->store, INT64_MIN, 1, &cursor, &removed);
+	return result == STORE_OK ? store_probe(ledger->store) : result;
 }
 
 static void

@@ -306,3 +306,17 @@ line_count(const struct line *line)
 {
 	return line->count;
 }
+
+int64_t
+line_bytes(const struct line *line)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = line->first_block; i < line->end_block; i++) {
+		const struct block *block = line->blocks[i];
+
+		for (size_t j = block->first; j < block->end; j++)
+			bytes += block->items[j].bytes;
+	}
+	return bytes;
+}

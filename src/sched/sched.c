@@ -116,6 +116,21 @@ find_or_add_queue(struct sched *sched, const char *name)
 	return queue != NULL ? queue : add_queue(sched, name);
 }
 
+/* Who waited while the queue was not configured is counted from now on. */
+static void
+adopt_gauge(struct queue *queue, struct queue_gauge *gauge)
+{
+	int64_t count = line_count(queue->ready) + line_count(queue->delayed);
+
+	if (queue->gauge == NULL) {
+		atomic_fetch_add(&gauge->queued, count);
+		atomic_fetch_add(&gauge->places, count);
+		atomic_fetch_add(&gauge->place_bytes,
+		    line_bytes(queue->ready) + line_bytes(queue->delayed));
+	}
+	queue->gauge = gauge;
+}
+
 bool
 sched_follow(struct sched *sched, const struct conf *conf)
 {
@@ -130,7 +145,7 @@ sched_follow(struct sched *sched, const struct conf *conf)
 	do {
 		queue->conf = conf_queue_find(conf, queue->name);
 		if (queue->conf != NULL)
-			queue->gauge = queue->conf->gauge;
+			adopt_gauge(queue, queue->conf->gauge);
 		queue = queue->next;
 	} while (queue != sched->turn);
 	return true;
@@ -330,9 +345,11 @@ sched_due_mono_ms(struct sched *sched)
 		return due_mono_ms;
 	do {
 		const struct line_item *item = line_first(queue->delayed);
+		bool may_run = has_slot(queue);
 
-		if (item != NULL && has_slot(queue) &&
-		    item->rank < due_mono_ms)
+		if (may_run && line_count(queue->ready) > 0)
+			return 0;
+		if (may_run && item != NULL && item->rank < due_mono_ms)
 			due_mono_ms = item->rank;
 		queue = queue->next;
 	} while (queue != sched->turn);

@@ -41,15 +41,15 @@ struct driver_ops {
 	const char *scheme; /* "sqlite:" */
 
 	/* place is the URL without the scheme. */
-	struct driver *(*open)(
-	    const char *place, bool full, struct reason *why_out);
+	struct driver *(
+	    *open)(const char *place, bool full, struct reason *why_out);
 	void (*close)(struct driver *driver);
-	enum store_result (*backup)(
-	    const char *place, const char *to_path, struct reason *why_out);
+	enum store_result (*backup)(const char *place, const char *to_path,
+	    struct reason *why_out);
 
 	/* What the last process left. */
-	enum store_result (*totals)(
-	    struct driver *driver, struct totals *totals_out);
+	enum store_result (
+	    *totals)(struct driver *driver, struct totals *totals_out);
 
 	enum store_result (*begin)(struct driver *driver);
 	/* changed: NULL when the totals are as they were. */
@@ -63,18 +63,24 @@ struct driver_ops {
 	enum store_result (*update_job)(struct driver *driver,
 	    const struct job *job, const struct payload *response,
 	    bool *had_ended_out);
-	enum store_result (*get_job)(
-	    struct driver *driver, int64_t seq, struct job *out);
+	enum store_result (
+	    *get_job)(struct driver *driver, int64_t seq, struct job *out);
 	enum store_result (*get_payload)(struct driver *driver, int64_t job_seq,
 	    enum payload_kind kind, struct payload *out);
 
+	enum store_result (*add_key)(struct driver *driver, const char *client,
+	    const char *key, const struct store_key *first);
+	enum store_result (*find_key)(struct driver *driver,
+	    const char *client, const char *key, struct store_key *out);
+	enum store_result (*probe)(struct driver *driver);
+
 	/* Replaces a delivery of the same id. */
-	enum store_result (*add_delivery)(
-	    struct driver *driver, const struct delivery *delivery);
-	enum store_result (*update_delivery)(
-	    struct driver *driver, const struct delivery *delivery);
-	enum store_result (*get_delivery)(
-	    struct driver *driver, int64_t seq, struct delivery *out);
+	enum store_result (*add_delivery)(struct driver *driver,
+	    const struct delivery *delivery);
+	enum store_result (*update_delivery)(struct driver *driver,
+	    const struct delivery *delivery);
+	enum store_result (*get_delivery)(struct driver *driver, int64_t seq,
+	    struct delivery *out);
 
 	enum store_result (*list_jobs)(struct driver *driver,
 	    const struct job_filter *filter,
@@ -91,8 +97,8 @@ struct driver_ops {
 	    void *arg);
 
 	/* Everything but the totals. */
-	enum store_result (*count)(
-	    struct driver *driver, struct store_books *out);
+	enum store_result (
+	    *count)(struct driver *driver, struct store_books *out);
 	/* *last_seq_out: the last job looked at, 0 when none follows in the
 	 * range. */
 	enum store_result (*purge)(struct driver *driver,
@@ -112,8 +118,8 @@ job_passes(const struct job_filter *filter, int status, const char *queue,
 }
 
 static inline bool
-delivery_passes(
-    const struct delivery_filter *filter, int state, int64_t created_at_ms)
+delivery_passes(const struct delivery_filter *filter, int state,
+    int64_t created_at_ms)
 {
 	return (filter->state < 0 || filter->state == state) &&
 	    (filter->since_ms < 0 || created_at_ms >= filter->since_ms) &&
@@ -131,7 +137,8 @@ job_bounds(const struct job_filter *filter, int64_t *from_seq_out,
 	int64_t below_seq = filter->below_seq > 0 ? filter->below_seq
 						  : INT64_MAX;
 
-	*from_seq_out = filter->since_ms < 0 ? 0 : uuid_seq_at(filter->since_ms);
+	*from_seq_out = filter->since_ms < 0 ? 0
+					     : uuid_seq_at(filter->since_ms);
 	*below_seq_out = below_seq < until_seq ? below_seq : until_seq;
 }
 

@@ -1,13 +1,9 @@
 /* memory.c - the store as it should be: the simplest thing that does what the
  * door says. Tests compare other drivers with it; nothing outlives it.
  *
- * 1. Two tables, of jobs and of deliveries: arrays sorted by seq. Ids rise, so
- *    that a new row nearly always goes to the end.
- * 2. A row is never changed in place: a change puts a new row into its slot and
- *    the old one into the journal. So a rollback puts back what it finds there,
- *    last first, and a commit frees it.
- * 3. A slot whose row was removed stays, empty, until half of the table is
- *    empty slots; so the slots of a journal stay where they are.
+ * 1. A write puts a new row into a table and the old one into the journal; a
+ *    rollback puts back what it finds there, a commit frees it.
+ * 2. What a driver of some speed looks up, this one finds by looking at all.
  *
  * Ledger thread.
  */
@@ -16,38 +12,13 @@
 #include <string.h>
 
 #include "driver.h"
-
-struct row {
-	struct job job;
-	bool has_request, has_response;
-	struct payload request, response;
-	struct delivery delivery; /* in the other table; a job's is empty */
-};
-
-struct slot {
-	int64_t seq;
-	struct row *row; /* NULL: removed */
-};
-
-struct table {
-	struct slot *slots; /* rising seq */
-	size_t count, room;
-	size_t empty_count;
-};
-
-/* What a slot held before a write of the open transaction. */
-struct entry {
-	struct table *table;
-	int64_t seq;
-	struct row *row; /* NULL: nothing */
-};
+#include "memory_table.h"
 
 struct memory {
 	struct driver base; /* first */
 	struct table jobs, deliveries;
 	struct totals totals;
-	struct entry *journal;
-	size_t journal_count, journal_room;
+	struct journal journal;
 };
 
 static struct memory *
@@ -61,153 +32,6 @@ short_of_memory(struct memory *self)
 {
 	reason_set(&self->base.why, "memory: out of memory");
 	return STORE_AGAIN;
-}
-
-/* Room for one more; false when memory is out. */
-static bool
-make_room(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room == 0 ? 64 : *room * 2;
-	void *moved;
-
-	if (count < *room)
-		return true;
-	moved = reallocarray(*array, more, size);
-	if (moved == NULL)
-		return false;
-	*array = moved;
-	*room = more;
-	return true;
-}
-
-static struct row *
-new_row(void)
-{
-	struct row *row = calloc(1, sizeof(*row));
-
-	if (row == NULL)
-		return NULL;
-	job_init(&row->job);
-	delivery_init(&row->delivery);
-	return row;
-}
-
-static void
-free_row(struct row *row)
-{
-	if (row == NULL)
-		return;
-	job_clear(&row->job);
-	payload_clear(&row->request);
-	payload_clear(&row->response);
-	delivery_clear(&row->delivery);
-	free(row);
-}
-
-static struct row *
-copy_row(const struct row *from)
-{
-	struct row *row = new_row();
-
-	if (row == NULL)
-		return NULL;
-	row->has_request = from->has_request;
-	row->has_response = from->has_response;
-	if (job_copy(&row->job, &from->job) &&
-	    delivery_copy(&row->delivery, &from->delivery) &&
-	    payload_copy(&row->request, &from->request) &&
-	    payload_copy(&row->response, &from->response))
-		return row;
-	free_row(row);
-	return NULL;
-}
-
-/* The first slot at or after seq. */
-static size_t
-slot_at(const struct table *table, int64_t seq)
-{
-	size_t low = 0, high = table->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->slots[middle].seq < seq)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct row *
-find(const struct table *table, int64_t seq)
-{
-	size_t at = slot_at(table, seq);
-
-	if (at == table->count || table->slots[at].seq != seq)
-		return NULL;
-	return table->slots[at].row;
-}
-
-/* Puts a row, or nothing, into the slot of a seq that is there. */
-static struct row *
-exchange(struct table *table, int64_t seq, struct row *row)
-{
-	struct slot *slot = &table->slots[slot_at(table, seq)];
-	struct row *before = slot->row;
-
-	assert(slot->seq == seq);
-	table->empty_count += (row == NULL) - (size_t)(before == NULL);
-	slot->row = row;
-	return before;
-}
-
-/* Puts a row, or nothing, where it belongs, and what was there into the
- * journal. Takes the row, but not when memory is out: false. */
-static bool
-put(struct memory *self, struct table *table, int64_t seq, struct row *row)
-{
-	size_t at = slot_at(table, seq);
-	bool is_new = at == table->count || table->slots[at].seq != seq;
-
-	if (!make_room((void **)&self->journal, self->journal_count,
-		&self->journal_room, sizeof(*self->journal)))
-		return false;
-	if (is_new) {
-		if (!make_room((void **)&table->slots, table->count,
-			&table->room, sizeof(*table->slots)))
-			return false;
-		memmove(&table->slots[at + 1], &table->slots[at],
-		    (table->count - at) * sizeof(*table->slots));
-		table->slots[at] = (struct slot){ seq, NULL };
-		table->count++;
-		table->empty_count++;
-	}
-	self->journal[self->journal_count++] =
-	    (struct entry){ table, seq, exchange(table, seq, row) };
-	return true;
-}
-
-static void
-compact(struct table *table)
-{
-	size_t kept = 0;
-
-	if (table->empty_count * 2 <= table->count)
-		return;
-	for (size_t i = 0; i < table->count; i++)
-		if (table->slots[i].row != NULL)
-			table->slots[kept++] = table->slots[i];
-	table->count = kept;
-	table->empty_count = 0;
-}
-
-static void
-free_table(struct table *table)
-{
-	for (size_t i = 0; i < table->count; i++)
-		free_row(table->slots[i].row);
-	free(table->slots);
 }
 
 static struct driver *
@@ -234,9 +58,9 @@ close_store(struct driver *driver)
 {
 	struct memory *self = memory_of(driver);
 
-	free_table(&self->jobs);
-	free_table(&self->deliveries);
-	free(self->journal);
+	table_free(&self->jobs);
+	table_free(&self->deliveries);
+	free(self->journal.entries);
 	free(self);
 }
 
@@ -259,23 +83,21 @@ totals(struct driver *driver, struct totals *totals_out)
 static enum store_result
 begin(struct driver *driver)
 {
-	assert(memory_of(driver)->journal_count == 0);
+	assert(memory_of(driver)->journal.count == 0);
 	return STORE_OK;
 }
 
 static enum store_result
-commit(
-    struct driver *driver, bool is_durable, const struct totals *changed)
+commit(struct driver *driver, bool is_durable, const struct totals *changed)
 {
 	struct memory *self = memory_of(driver);
 
 	(void)is_durable;
 	if (changed != NULL)
 		self->totals = *changed;
-	while (self->journal_count > 0)
-		free_row(self->journal[--self->journal_count].row);
-	compact(&self->jobs);
-	compact(&self->deliveries);
+	journal_forget(&self->journal);
+	table_compact(&self->jobs);
+	table_compact(&self->deliveries);
 	return STORE_OK;
 }
 
@@ -284,23 +106,19 @@ rollback(struct driver *driver)
 {
 	struct memory *self = memory_of(driver);
 
-	while (self->journal_count > 0) {
-		struct entry *last = &self->journal[--self->journal_count];
-
-		free_row(exchange(last->table, last->seq, last->row));
-	}
-	compact(&self->jobs);
-	compact(&self->deliveries);
+	journal_undo(&self->journal);
+	table_compact(&self->jobs);
+	table_compact(&self->deliveries);
 }
 
 /* Puts a row that may be NULL for want of memory. Takes it. */
 static enum store_result
-put_or_fail(
-    struct memory *self, struct table *table, int64_t seq, struct row *row)
+put_or_fail(struct memory *self, struct table *table, int64_t seq,
+    struct row *row)
 {
-	if (row != NULL && put(self, table, seq, row))
+	if (row != NULL && table_put(table, &self->journal, seq, row))
 		return STORE_OK;
-	free_row(row);
+	row_free(row);
 	return short_of_memory(self);
 }
 
@@ -308,16 +126,14 @@ static enum store_result
 add_job(struct driver *driver, const struct job *job,
     const struct payload *request)
 {
-	static const struct payload nothing;
 	struct memory *self = memory_of(driver);
-	struct row *row = new_row();
+	struct row *row = row_new();
 
 	if (row == NULL)
 		return short_of_memory(self);
-	row->has_request = request != NULL;
 	if (!job_copy(&row->job, job) ||
-	    !payload_copy(&row->request, request ? request : &nothing)) {
-		free_row(row);
+	    !payload_copy(&row->request, request)) {
+		row_free(row);
 		row = NULL;
 	}
 	return put_or_fail(self, &self->jobs, job->id.seq, row);
@@ -348,14 +164,14 @@ update_job(struct driver *driver, const struct job *job,
     const struct payload *response, bool *had_ended_out)
 {
 	struct memory *self = memory_of(driver);
-	const struct row *before = find(&self->jobs, job->id.seq);
+	const struct row *before = table_find(&self->jobs, job->id.seq);
 	bool had_ended, is_whole;
 	struct row *row;
 
 	if (before == NULL || before->job.id.salt != job->id.salt)
 		return STORE_MISSING;
 	had_ended = job_has_ended(before->job.status);
-	row = copy_row(before);
+	row = row_copy(before);
 	is_whole = row != NULL && change_job(&row->job, job);
 	if (is_whole && response != NULL) {
 		payload_clear(&row->response);
@@ -363,7 +179,7 @@ update_job(struct driver *driver, const struct job *job,
 		is_whole = payload_copy(&row->response, response);
 	}
 	if (!is_whole) {
-		free_row(row);
+		row_free(row);
 		row = NULL;
 	}
 	if (put_or_fail(self, &self->jobs, job->id.seq, row) != STORE_OK)
@@ -376,7 +192,7 @@ static enum store_result
 get_job(struct driver *driver, int64_t seq, struct job *out)
 {
 	struct memory *self = memory_of(driver);
-	const struct row *row = find(&self->jobs, seq);
+	const struct row *row = table_find(&self->jobs, seq);
 
 	if (row == NULL)
 		return STORE_MISSING;
@@ -388,24 +204,73 @@ get_payload(struct driver *driver, int64_t job_seq, enum payload_kind kind,
     struct payload *out)
 {
 	struct memory *self = memory_of(driver);
-	const struct row *row = find(&self->jobs, job_seq);
+	const struct row *row = table_find(&self->jobs, job_seq);
 	bool is_request = kind == PAYLOAD_REQUEST;
 
-	if (row == NULL || !(is_request ? row->has_request : row->has_response))
+	if (row == NULL || (!is_request && !row->has_response))
 		return STORE_MISSING;
 	return payload_copy(out, is_request ? &row->request : &row->response)
 	    ? STORE_OK
 	    : short_of_memory(self);
 }
 
+static const struct row *
+find_by_key(const struct memory *self, const char *client, const char *key)
+{
+	for (size_t i = 0; i < self->jobs.count; i++) {
+		const struct row *row = self->jobs.slots[i].row;
+
+		if (row != NULL && row->fingerprint[0] != '\0' &&
+		    strcmp(row->job.client, client) == 0 &&
+		    strcmp(row->job.idempotency_key, key) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static enum store_result
+add_key(struct driver *driver, const char *client, const char *key,
+    const struct store_key *first)
+{
+	struct memory *self = memory_of(driver);
+	const struct row *job = table_find(&self->jobs, first->job_seq);
+	struct row *row = job != NULL ? row_copy(job) : NULL;
+
+	assert(find_by_key(self, client, key) == NULL);
+	if (row != NULL)
+		memcpy(row->fingerprint, first->fingerprint,
+		    sizeof(row->fingerprint));
+	return put_or_fail(self, &self->jobs, first->job_seq, row);
+}
+
+static enum store_result
+find_key(struct driver *driver, const char *client, const char *key,
+    struct store_key *out)
+{
+	const struct row *row = find_by_key(memory_of(driver), client, key);
+
+	if (row == NULL)
+		return STORE_MISSING;
+	out->job_seq = row->job.id.seq;
+	memcpy(out->fingerprint, row->fingerprint, sizeof(out->fingerprint));
+	return STORE_OK;
+}
+
+static enum store_result
+probe(struct driver *driver)
+{
+	(void)driver;
+	return STORE_OK;
+}
+
 static enum store_result
 add_delivery(struct driver *driver, const struct delivery *delivery)
 {
 	struct memory *self = memory_of(driver);
-	struct row *row = new_row();
+	struct row *row = row_new();
 
 	if (row != NULL && !delivery_copy(&row->delivery, delivery)) {
-		free_row(row);
+		row_free(row);
 		row = NULL;
 	}
 	return put_or_fail(self, &self->deliveries, delivery->id.seq, row);
@@ -430,14 +295,15 @@ static enum store_result
 update_delivery(struct driver *driver, const struct delivery *delivery)
 {
 	struct memory *self = memory_of(driver);
-	const struct row *before = find(&self->deliveries, delivery->id.seq);
+	const struct row *before = table_find(&self->deliveries,
+	    delivery->id.seq);
 	struct row *row;
 
 	if (before == NULL || before->delivery.id.salt != delivery->id.salt)
 		return STORE_MISSING;
-	row = copy_row(before);
+	row = row_copy(before);
 	if (row != NULL && !change_delivery(&row->delivery, delivery)) {
-		free_row(row);
+		row_free(row);
 		row = NULL;
 	}
 	return put_or_fail(self, &self->deliveries, delivery->id.seq, row);
@@ -447,7 +313,7 @@ static enum store_result
 get_delivery(struct driver *driver, int64_t seq, struct delivery *out)
 {
 	struct memory *self = memory_of(driver);
-	const struct row *row = find(&self->deliveries, seq);
+	const struct row *row = table_find(&self->deliveries, seq);
 
 	if (row == NULL)
 		return STORE_MISSING;
@@ -466,7 +332,7 @@ list_jobs(struct driver *driver, const struct job_filter *filter,
 
 	job_bounds(filter, &from_seq, &below_seq);
 	*next_seq_out = 0;
-	for (size_t i = slot_at(table, below_seq); i-- > 0;) {
+	for (size_t i = table_slot_at(table, below_seq); i-- > 0;) {
 		const struct row *row = table->slots[i].row;
 
 		if (row == NULL)
@@ -497,7 +363,7 @@ list_deliveries(struct driver *driver, const struct delivery_filter *filter,
 	int found = 0, looked = 0;
 
 	*next_seq_out = 0;
-	for (size_t i = slot_at(table,
+	for (size_t i = table_slot_at(table,
 		 filter->below_seq > 0 ? filter->below_seq : INT64_MAX);
 	     i-- > 0;) {
 		const struct row *row = table->slots[i].row;
@@ -600,8 +466,8 @@ count(struct driver *driver, struct store_books *out)
 		out->counted_running += row->job.status == JOB_RUNNING;
 	}
 	for (size_t i = 0; i < self->deliveries.count; i++)
-		out->deliveries_open +=
-		    is_open_delivery(self->deliveries.slots[i].row);
+		out->deliveries_open += is_open_delivery(
+		    self->deliveries.slots[i].row);
 	return STORE_OK;
 }
 
@@ -626,10 +492,11 @@ remove_job(struct memory *self, int64_t seq)
 
 		if (row == NULL || row->delivery.job.seq != seq)
 			continue;
-		if (!put(self, &self->deliveries, row->delivery.id.seq, NULL))
+		if (!table_put(&self->deliveries, &self->journal,
+			row->delivery.id.seq, NULL))
 			return false;
 	}
-	return put(self, &self->jobs, seq, NULL);
+	return table_put(&self->jobs, &self->journal, seq, NULL);
 }
 
 static enum store_result
@@ -640,7 +507,7 @@ purge(struct driver *driver, const struct purge_range *range,
 	int64_t removed = 0, last_seq = 0;
 	int looked = 0;
 
-	for (size_t i = slot_at(&self->jobs, range->from_seq + 1);
+	for (size_t i = table_slot_at(&self->jobs, range->from_seq + 1);
 	     i < self->jobs.count && looked < range->max_rows; i++) {
 		const struct row *row = self->jobs.slots[i].row;
 
@@ -690,6 +557,9 @@ const struct driver_ops memory_driver = {
 	.each_open_job = each_open_job,
 	.each_open_delivery = each_open_delivery,
 	.count = count,
+	.add_key = add_key,
+	.find_key = find_key,
+	.probe = probe,
 	.purge = purge,
 	.tidy = tidy,
 };

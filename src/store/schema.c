@@ -92,7 +92,17 @@ static const char version_1[] =
     " attempts_json TEXT);"
     "CREATE INDEX open_deliveries ON deliveries (job) WHERE state < 2;"
     "CREATE INDEX dead_deliveries ON deliveries (seq) WHERE state = 3;"
-    "CREATE INDEX more_deliveries ON deliveries (job) WHERE seq <> job + 1;";
+    "CREATE INDEX more_deliveries ON deliveries (job) WHERE seq <> job + 1;"
+
+    /* Clients' own names of requests; few jobs have one. */
+    "CREATE TABLE keys ("
+    " client TEXT NOT NULL,"
+    " key TEXT NOT NULL,"
+    " job INTEGER NOT NULL,"
+    " fingerprint TEXT NOT NULL,"
+    " PRIMARY KEY (client, key)) WITHOUT ROWID;"
+    "CREATE INDEX keys_of_jobs ON keys (job);"
+    "CREATE TABLE probe (id INTEGER PRIMARY KEY, pad BLOB);";
 
 const char *const schema_steps[SCHEMA_VERSION] = {
 	version_1,
@@ -189,6 +199,14 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_GET_RESPONSE] =
 	    "SELECT headers, body FROM responses WHERE seq = ?",
 
+	[SQL_ADD_KEY] =
+	    "INSERT INTO keys (client, key, job, fingerprint)"
+	    " VALUES (?, ?, ?, ?)",
+	[SQL_FIND_KEY] =
+	    "SELECT job, fingerprint FROM keys WHERE client = ? AND key = ?",
+	[SQL_PROBE] =
+	    "INSERT OR REPLACE INTO probe VALUES (0, zeroblob(65536))",
+
 	[SQL_ADD_DELIVERY] =
 	    "INSERT OR REPLACE INTO deliveries (" DELIVERY_COLUMNS ")"
 	    " VALUES (" MARKS_16 ")",
@@ -225,6 +243,9 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_PURGE_RESPONSES] =
 	    "DELETE FROM responses WHERE seq > ? AND seq <= ?"
 	    WITHOUT_JOB("responses.seq"),
+	[SQL_PURGE_KEYS] =
+	    "DELETE FROM keys WHERE job > ? AND job <= ?"
+	    WITHOUT_JOB("keys.job"),
 	[SQL_PURGE_DELIVERIES] =
 	    "DELETE FROM deliveries NOT INDEXED"
 	    " WHERE seq > ?1 AND seq <= ?2 + 1 AND seq = job + 1"

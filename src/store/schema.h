@@ -16,35 +16,46 @@
 extern const char *const schema_steps[SCHEMA_VERSION];
 
 /* Where a list looks before it takes a whole row. */
-enum listed_job_column { LISTED_SEQ, LISTED_STATUS, LISTED_QUEUE,
-	LISTED_CLIENT };
+enum listed_job_column {
+	LISTED_SEQ,
+	LISTED_STATUS,
+	LISTED_QUEUE,
+	LISTED_CLIENT
+};
 /* The same of DELIVERY_COLUMNS. */
-enum delivery_column { COLUMN_SEQ = 0, COLUMN_STATE = 2,
-	COLUMN_CREATED_AT = 3 };
+enum delivery_column {
+	COLUMN_SEQ = 0,
+	COLUMN_STATE = 2,
+	COLUMN_CREATED_AT = 3
+};
 
 enum statement {
 	SQL_BEGIN,
 	SQL_COMMIT,
 	SQL_ROLLBACK,
-	SQL_KEEP_TOTALS,   /* accepted, ended, last_seq */
-	SQL_GET_TOTALS,    /* -> accepted, ended, last_seq */
-	SQL_KEEP_MARK,     /* mark */
-	SQL_GET_MARK,      /* -> mark */
+	SQL_KEEP_TOTALS, /* accepted, ended, last_seq */
+	SQL_GET_TOTALS,  /* -> accepted, ended, last_seq */
+	SQL_KEEP_MARK,   /* mark */
+	SQL_GET_MARK,    /* -> mark */
 
-	SQL_ADD_JOB,       /* JOB_COLUMNS */
-	SQL_ADD_REQUEST,   /* seq, REQUEST_COLUMNS, headers, body */
+	SQL_ADD_JOB,          /* JOB_COLUMNS */
+	SQL_ADD_REQUEST,      /* seq, REQUEST_COLUMNS, headers, body */
 	SQL_UPDATE_OPEN_JOB,  /* JOB_CHANGES, seq, salt */
 	SQL_UPDATE_ENDED_JOB, /* the same, for a row that has ended */
-	SQL_GET_JOB,       /* seq -> JOB_COLUMNS, REQUEST_COLUMNS */
-	SQL_LIST_JOBS,     /* from seq, below seq -> seq, status, queue, client */
+	SQL_GET_JOB,          /* seq -> JOB_COLUMNS, REQUEST_COLUMNS */
+	SQL_LIST_JOBS, /* from seq, below seq -> seq, status, queue, client */
 	SQL_LIST_OPEN_JOBS, /* the same, and status */
 	SQL_EACH_QUEUED_JOB,
 	SQL_EACH_RUNNING_JOB,
-	SQL_COUNT_JOBS,    /* -> queued, running */
+	SQL_COUNT_JOBS, /* -> queued, running */
 
-	SQL_ADD_RESPONSE,  /* seq, headers, body */
-	SQL_GET_REQUEST,   /* seq -> headers, body */
+	SQL_ADD_RESPONSE, /* seq, headers, body */
+	SQL_GET_REQUEST,  /* seq -> headers, body */
 	SQL_GET_RESPONSE,
+
+	SQL_ADD_KEY,  /* client, key, job, fingerprint */
+	SQL_FIND_KEY, /* client, key -> job, fingerprint */
+	SQL_PROBE,
 
 	SQL_ADD_DELIVERY,    /* DELIVERY_COLUMNS */
 	SQL_UPDATE_DELIVERY, /* DELIVERY_CHANGES, seq, salt */
@@ -54,10 +65,11 @@ enum statement {
 	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, attempts, state, url */
 	SQL_COUNT_DELIVERIES,   /* -> open ones */
 
-	SQL_PURGE_END,     /* from, to, max -> last seq, count */
-	SQL_PURGE_JOBS,    /* from, last, cutoff */
-	SQL_PURGE_REQUESTS,  /* from, last: what belongs to no job */
+	SQL_PURGE_END,      /* from, to, max -> last seq, count */
+	SQL_PURGE_JOBS,     /* from, last, cutoff */
+	SQL_PURGE_REQUESTS, /* from, last: what belongs to no job */
 	SQL_PURGE_RESPONSES,
+	SQL_PURGE_KEYS,
 	SQL_PURGE_DELIVERIES,
 	SQL_PURGE_MORE_DELIVERIES,
 

@@ -85,8 +85,8 @@ sqlite_run(struct sqlite *self, enum statement which)
 
 /* Reads up to three numbers from a statement that gives one row. */
 static enum store_result
-get_numbers(
-    struct sqlite *self, enum statement which, int64_t *numbers_out, int count)
+get_numbers(struct sqlite *self, enum statement which, int64_t *numbers_out,
+    int count)
 {
 	sqlite3_stmt *statement = sqlite_statement(self, which);
 	int rc;
@@ -168,37 +168,42 @@ heal(struct sqlite *self)
 
 /* Copies the log's pages into the file. Whoever reads in between (a backup) may
  * keep some of them in the log; the next try is then a while away. */
-static void
+static enum store_result
 checkpoint(struct sqlite *self, int mode)
 {
 	int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, mode, NULL, NULL);
 
 	self->checkpoint_at = self->log_frames + CHECKPOINT_FRAMES;
-	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE)
+	if (rc == SQLITE_OK && mode == SQLITE_CHECKPOINT_TRUNCATE) {
 		self->log_frames = 0;
-	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
-		sqlite_failed(self, "checkpoint", rc);
+		self->checkpoint_at = CHECKPOINT_FRAMES;
+	}
+	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+		return STORE_OK;
+	return sqlite_failed(self, "checkpoint", rc);
 }
 
 static enum store_result
 begin(struct driver *driver)
 {
 	struct sqlite *self = sqlite_of(driver);
+	enum store_result result = STORE_OK;
 
 	if (self->db != NULL && self->log_frames >= self->checkpoint_at)
-		checkpoint(self, SQLITE_CHECKPOINT_PASSIVE);
-	if (self->db == NULL || self->is_suspect) {
-		enum store_result result = heal(self);
-
-		if (result != STORE_OK)
-			return result;
-	}
+		result = checkpoint(self, SQLITE_CHECKPOINT_PASSIVE);
+	if (result == STORE_BROKEN)
+		return result;
+	if (self->db == NULL || self->is_suspect)
+		result = heal(self);
+	else
+		result = STORE_OK; /* the log may grow a little longer */
+	if (result != STORE_OK)
+		return result;
 	return sqlite_run(self, SQL_BEGIN);
 }
 
 static enum store_result
-commit(
-    struct driver *driver, bool is_durable, const struct totals *changed)
+commit(struct driver *driver, bool is_durable, const struct totals *changed)
 {
 	struct sqlite *self = sqlite_of(driver);
 	enum store_result result = STORE_OK;
@@ -230,9 +235,8 @@ rollback(struct driver *driver)
 		return;
 	if (!sqlite3_get_autocommit(self->db))
 		sqlite_run(self, SQL_ROLLBACK);
-	if (!sqlite3_get_autocommit(self->db))
-		sqlite_disconnect(self, false); /* begin opens it again */
-	else if (self->is_suspect)
+	assert(sqlite3_get_autocommit(self->db)); /* ROLLBACK always does */
+	if (self->is_suspect)
 		(void)keep_mark(self); /* heal, step 1, while we still can */
 	self->base.why = why;
 }
@@ -241,8 +245,8 @@ static enum store_result
 totals(struct driver *driver, struct totals *totals_out)
 {
 	int64_t numbers[3];
-	enum store_result result =
-	    get_numbers(sqlite_of(driver), SQL_GET_TOTALS, numbers, 3);
+	enum store_result result = get_numbers(sqlite_of(driver),
+	    SQL_GET_TOTALS, numbers, 3);
 
 	if (result != STORE_OK)
 		return result;
@@ -268,8 +272,8 @@ count(struct driver *driver, struct store_books *out)
 	enum store_result result = get_numbers(self, SQL_COUNT_JOBS, jobs, 2);
 
 	if (result == STORE_OK)
-		result =
-		    get_numbers(self, SQL_COUNT_DELIVERIES, &deliveries, 1);
+		result = get_numbers(self, SQL_COUNT_DELIVERIES, &deliveries,
+		    1);
 	if (result != STORE_OK)
 		return result;
 	out->counted_queued = jobs[0];
@@ -299,7 +303,7 @@ purge(struct driver *driver, const struct purge_range *range,
     int64_t *last_seq_out, int64_t *removed_out)
 {
 	static const enum statement rest[] = { SQL_PURGE_REQUESTS,
-		SQL_PURGE_RESPONSES, SQL_PURGE_DELIVERIES,
+		SQL_PURGE_RESPONSES, SQL_PURGE_KEYS, SQL_PURGE_DELIVERIES,
 		SQL_PURGE_MORE_DELIVERIES };
 	struct sqlite *self = sqlite_of(driver);
 	sqlite3_stmt *end = sqlite_statement(self, SQL_PURGE_END);
@@ -315,7 +319,8 @@ purge(struct driver *driver, const struct purge_range *range,
 	if (result != STORE_OK)
 		return result;
 	removed = sqlite3_changes64(self->db);
-	for (size_t i = 0; removed > 0 && i < sizeof(rest) / sizeof(*rest); i++) {
+	for (size_t i = 0; removed > 0 && i < sizeof(rest) / sizeof(*rest);
+	     i++) {
 		result = delete_range(self, rest[i], range, found[0]);
 		if (result != STORE_OK)
 			return result;
@@ -323,6 +328,12 @@ purge(struct driver *driver, const struct purge_range *range,
 	*last_seq_out = found[1] < range->max_rows ? 0 : found[0];
 	*removed_out = removed;
 	return STORE_OK;
+}
+
+static enum store_result
+probe(struct driver *driver)
+{
+	return sqlite_run((struct sqlite *)(void *)driver, SQL_PROBE);
 }
 
 static void
@@ -333,7 +344,7 @@ tidy(struct driver *driver)
 	if (self->db == NULL || self->is_suspect || self->log_frames == 0)
 		return;
 	sqlite3_busy_timeout(self->db, 0); /* a reader may go on */
-	checkpoint(self, SQLITE_CHECKPOINT_TRUNCATE);
+	(void)checkpoint(self, SQLITE_CHECKPOINT_TRUNCATE);
 	sqlite3_busy_timeout(self->db, SQLITE_BUSY_MS);
 }
 
@@ -396,6 +407,9 @@ const struct driver_ops sqlite_driver = {
 	.each_open_job = sqlite_each_open_job,
 	.each_open_delivery = sqlite_each_open_delivery,
 	.count = count,
+	.add_key = sqlite_add_key,
+	.find_key = sqlite_find_key,
+	.probe = probe,
 	.purge = purge,
 	.tidy = tidy,
 };

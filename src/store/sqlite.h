@@ -25,19 +25,19 @@ struct sqlite {
 	int lock_fd;        /* holds the file for this process */
 	bool is_full;       /* durable commits wait for the disk */
 
-	sqlite3 *db;        /* NULL: could not be opened again (yet) */
+	sqlite3 *db; /* NULL: could not be opened again (yet) */
 	sqlite3_stmt *statements[STATEMENT_COUNT];
-	bool is_suspect;    /* the log may not be on the disk as we wrote it */
-	int64_t mark;       /* last one kept; see heal() in sqlite.c */
+	bool is_suspect; /* the log may not be on the disk as we wrote it */
+	int64_t mark;    /* last one kept; see heal() in sqlite.c */
 
 	/* The log's file, with our own sync; see sqlite_file.c. */
 	sqlite3_io_methods log_methods;
 	const sqlite3_io_methods *system_methods;
-	bool may_skip_sync;     /* the commit under way is not durable */
-	bool is_header_fresh;   /* the log's header was written, not synced */
+	bool may_skip_sync;   /* the commit under way is not durable */
+	bool is_header_fresh; /* the log's header was written, not synced */
 
-	int log_frames;     /* pages in the log */
-	int checkpoint_at;  /* copy them home from this many on */
+	int log_frames;    /* pages in the log */
+	int checkpoint_at; /* copy them home from this many on */
 };
 
 /* Notes the error of a step in words and says what it means to the caller. */
@@ -52,21 +52,21 @@ enum store_result sqlite_run(struct sqlite *self, enum statement which);
 enum store_result sqlite_connect(struct sqlite *self);
 /* copy_log: bring the file up to date and remove the log, if that works. */
 void sqlite_disconnect(struct sqlite *self, bool copy_log);
-bool sqlite_claim_file(
-    struct sqlite *self, const char *place, struct reason *why_out);
+bool sqlite_claim_file(struct sqlite *self, const char *place,
+    struct reason *why_out);
 void sqlite_give_up_file(struct sqlite *self);
 /* Writes the log's bytes once more and syncs them: whatever an earlier sync
  * has said, STORE_OK means that they are on the disk now. */
 enum store_result sqlite_rewrite_log(struct sqlite *self);
 
 /* sqlite_backup.c */
-enum store_result sqlite_backup(
-    const char *place, const char *to_path, struct reason *why_out);
+enum store_result sqlite_backup(const char *place, const char *to_path,
+    struct reason *why_out);
 
 /* A statement, and the parameter or column whose turn it is. */
 struct cursor {
 	sqlite3_stmt *statement;
-	int at;         /* parameters from 1, columns from 0 */
+	int at; /* parameters from 1, columns from 0 */
 	bool is_damaged;
 	bool is_short_of_memory;
 };
@@ -74,24 +74,28 @@ struct cursor {
 /* The columns of a row, from the cursor on, into an empty record. */
 void sqlite_take_delivery(struct cursor *cursor, struct delivery *delivery);
 /* What came of it; the record must be cleared either way. */
-enum store_result sqlite_taken(
-    struct sqlite *self, const struct cursor *cursor);
+enum store_result sqlite_taken(struct sqlite *self,
+    const struct cursor *cursor);
 
 /* sqlite_rows.c and sqlite_lists.c: see driver.h. */
 enum store_result sqlite_add_job(struct driver *driver, const struct job *job,
     const struct payload *request);
 enum store_result sqlite_update_job(struct driver *driver,
     const struct job *job, const struct payload *response, bool *had_ended_out);
-enum store_result sqlite_get_job(
-    struct driver *driver, int64_t seq, struct job *out);
+enum store_result sqlite_get_job(struct driver *driver, int64_t seq,
+    struct job *out);
 enum store_result sqlite_get_payload(struct driver *driver, int64_t job_seq,
     enum payload_kind kind, struct payload *out);
-enum store_result sqlite_add_delivery(
-    struct driver *driver, const struct delivery *delivery);
-enum store_result sqlite_update_delivery(
-    struct driver *driver, const struct delivery *delivery);
-enum store_result sqlite_get_delivery(
-    struct driver *driver, int64_t seq, struct delivery *out);
+enum store_result sqlite_add_key(struct driver *driver, const char *client,
+    const char *key, const struct store_key *first);
+enum store_result sqlite_find_key(struct driver *driver, const char *client,
+    const char *key, struct store_key *out);
+enum store_result sqlite_add_delivery(struct driver *driver,
+    const struct delivery *delivery);
+enum store_result sqlite_update_delivery(struct driver *driver,
+    const struct delivery *delivery);
+enum store_result sqlite_get_delivery(struct driver *driver, int64_t seq,
+    struct delivery *out);
 enum store_result sqlite_list_jobs(struct driver *driver,
     const struct job_filter *filter,
     void (*each)(const struct job *job, void *arg), void *arg,

@@ -63,8 +63,7 @@ static int
 copy_into(sqlite3 *db, const char *to_path)
 {
 	sqlite3_stmt *statement;
-	int rc =
-	    sqlite3_prepare_v2(db, "VACUUM INTO ?", -1, &statement, NULL);
+	int rc = sqlite3_prepare_v2(db, "VACUUM INTO ?", -1, &statement, NULL);
 
 	if (rc != SQLITE_OK)
 		return rc;
@@ -79,8 +78,8 @@ static int
 check_is_ours(sqlite3 *db)
 {
 	sqlite3_stmt *statement;
-	int rc = sqlite3_prepare_v2(
-	    db, "PRAGMA application_id", -1, &statement, NULL);
+	int rc = sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &statement,
+	    NULL);
 
 	if (rc != SQLITE_OK)
 		return rc;
@@ -107,8 +106,7 @@ copy_store(const char *place, const char *to_path, struct reason *why_out)
 	rc = sqlite3_open_v2(path, &db, flags, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(db, SQLITE_BUSY_MS);
-		sqlite3_db_config(
-		    db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 		rc = check_is_ours(db);
 	}
 	if (rc == SQLITE_OK)
@@ -136,8 +134,7 @@ take_name(const char *path, const char *to_path, struct reason *why_out)
 }
 
 enum store_result
-sqlite_backup(
-    const char *place, const char *to_path, struct reason *why_out)
+sqlite_backup(const char *place, const char *to_path, struct reason *why_out)
 {
 	char *path = new_neighbour(to_path, why_out);
 	bool is_done;

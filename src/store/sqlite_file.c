@@ -38,11 +38,11 @@
 #define QUICK_CHECK_MAX_BYTES (32 << 20)
 
 static const char connection_settings[] =
-    "PRAGMA page_size = 4096;"           /* of a new file */
-    "PRAGMA cache_size = -8192;"         /* KiB */
-    "PRAGMA secure_delete = OFF;"        /* Debian's default writes zeroes */
+    "PRAGMA page_size = 4096;"    /* of a new file */
+    "PRAGMA cache_size = -8192;"  /* KiB */
+    "PRAGMA secure_delete = OFF;" /* Debian's default writes zeroes */
     "PRAGMA journal_size_limit = 16777216;"
-    "PRAGMA wal_autocheckpoint = 0;";    /* sqlite.c does, and hears errors */
+    "PRAGMA wal_autocheckpoint = 0;"; /* sqlite.c does, and hears errors */
 
 static struct sqlite *
 owner_of_log(sqlite3_file *file)
@@ -82,8 +82,8 @@ static int
 take_over_log(struct sqlite *self)
 {
 	sqlite3_file *log = NULL;
-	int rc = sqlite3_file_control(
-	    self->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	int rc = sqlite3_file_control(self->db, NULL,
+	    SQLITE_FCNTL_JOURNAL_POINTER, &log);
 
 	if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL)
 		return SQLITE_INTERNAL;
@@ -147,8 +147,8 @@ migrate(sqlite3 *db, int64_t version)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, text, NULL, NULL, NULL);
 	if (rc == SQLITE_OK) /* the header shall tell the next one */
-		rc = sqlite3_wal_checkpoint_v2(
-		    db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		rc = sqlite3_wal_checkpoint_v2(db, NULL,
+		    SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	return rc;
 }
 
@@ -202,8 +202,7 @@ check_pages(struct sqlite *self)
 	if (strcmp(verdict, "ok") == 0)
 		return STORE_OK;
 	verdict[strcspn(verdict, "\n")] = '\0';
-	reason_set(
-	    &self->base.why, "%.100s: damaged: %s", self->path, verdict);
+	reason_set(&self->base.why, "%.100s: damaged: %s", self->path, verdict);
 	return STORE_BROKEN;
 }
 
@@ -214,8 +213,8 @@ use_log(struct sqlite *self)
 {
 	char mode[16] = "";
 	int64_t pages;
-	int rc = ask(
-	    self->db, "PRAGMA journal_mode = WAL", NULL, mode, sizeof(mode));
+	int rc = ask(self->db, "PRAGMA journal_mode = WAL", NULL, mode,
+	    sizeof(mode));
 
 	if (rc == SQLITE_OK && strcmp(mode, "wal") != 0) {
 		reason_set(&self->base.why,
@@ -293,8 +292,8 @@ sqlite_disconnect(struct sqlite *self, bool copy_log)
 		sqlite3_finalize(self->statements[i]);
 		self->statements[i] = NULL;
 	}
-	sqlite3_db_config(
-	    self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !copy_log, NULL);
+	sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !copy_log,
+	    NULL);
 	sqlite3_close_v2(self->db);
 	self->db = NULL;
 }
@@ -303,8 +302,7 @@ sqlite_disconnect(struct sqlite *self, bool copy_log)
 static bool
 refused(struct reason *why_out, const char *path, const char *what)
 {
-	reason_set(
-	    why_out, "%.100s: %s%s", path, what, strerror(errno));
+	reason_set(why_out, "%.100s: %s%s", path, what, strerror(errno));
 	return false;
 }
 
@@ -318,8 +316,7 @@ number_at(const unsigned char *bytes)
 /* Is it ours, and not newer than we are? An empty file is one that we may make
  * ours. */
 static bool
-header_is_ours(
-    const char *path, const unsigned char *header, ssize_t len,
+header_is_ours(const char *path, const unsigned char *header, ssize_t len,
     struct reason *why_out)
 {
 	if (len == 0)
@@ -419,8 +416,8 @@ find_path(struct sqlite *self, const char *place, struct reason *why_out)
 }
 
 bool
-sqlite_claim_file(
-    struct sqlite *self, const char *place, struct reason *why_out)
+sqlite_claim_file(struct sqlite *self, const char *place,
+    struct reason *why_out)
 {
 	self->lock_fd = -1;
 	/* SQLite's own statistics cost a mutex for every allocation. Refused,

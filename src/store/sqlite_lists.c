@@ -59,8 +59,8 @@ static sqlite3_stmt *
 start_job_list(struct sqlite *self, const struct job_filter *filter,
     enum statement *which_out)
 {
-	bool is_open =
-	    filter->status == JOB_QUEUED || filter->status == JOB_RUNNING;
+	bool is_open = filter->status == JOB_QUEUED ||
+	    filter->status == JOB_RUNNING;
 	sqlite3_stmt *statement;
 	int64_t from_seq, below_seq;
 
@@ -109,8 +109,8 @@ sqlite_list_jobs(struct driver *driver, const struct job_filter *filter,
 }
 
 static bool
-delivery_row_passes(
-    const struct delivery_filter *filter, sqlite3_stmt *statement)
+delivery_row_passes(const struct delivery_filter *filter,
+    sqlite3_stmt *statement)
 {
 	return delivery_passes(filter,
 	    sqlite3_column_int(statement, COLUMN_STATE),

@@ -29,8 +29,8 @@ put_number(struct cursor *cursor, int64_t number)
 static void
 put_text(struct cursor *cursor, const char *text)
 {
-	sqlite3_bind_text(
-	    cursor->statement, cursor->at++, text, -1, SQLITE_STATIC);
+	sqlite3_bind_text(cursor->statement, cursor->at++, text, -1,
+	    SQLITE_STATIC);
 }
 
 static void
@@ -181,8 +181,8 @@ static void
 take_job(struct cursor *cursor, struct job *job)
 {
 	job->id = take_id(cursor);
-	job->status = (enum job_status)take_within(
-	    cursor, JOB_QUEUED, JOB_STATUS_COUNT - 1);
+	job->status = (enum job_status)take_within(cursor, JOB_QUEUED,
+	    JOB_STATUS_COUNT - 1);
 	take_name(cursor, job->queue, sizeof(job->queue));
 	take_name(cursor, job->client, sizeof(job->client));
 	job->priority = take_within(cursor, 0, PRIORITY_MAX);
@@ -197,8 +197,8 @@ take_job(struct cursor *cursor, struct job *job)
 	job->response_status = take_within(cursor, 0, 999);
 	job->response_type = take_text(cursor);
 	job->response_bytes = take_number(cursor);
-	job->error = (enum job_error)take_within(
-	    cursor, ERROR_NONE, JOB_ERROR_COUNT - 1);
+	job->error = (enum job_error)take_within(cursor, ERROR_NONE,
+	    JOB_ERROR_COUNT - 1);
 	job->error_detail = take_text(cursor);
 }
 
@@ -216,8 +216,8 @@ take_request(struct cursor *cursor, struct job *job)
 	job->failure_url = take_text(cursor);
 	job->callback_headers = take_text(cursor);
 	job->callback_events = (unsigned)take_within(cursor, 0, INT32_MAX);
-	job->callback_format = (enum callback_format)take_within(
-	    cursor, FORMAT_STANDARD, FORMAT_THIN);
+	job->callback_format = (enum callback_format)take_within(cursor,
+	    FORMAT_STANDARD, FORMAT_THIN);
 	job->delivery = take_id(cursor);
 }
 
@@ -244,8 +244,8 @@ sqlite_add_job(struct driver *driver, const struct job *job,
 }
 
 static enum store_result
-add_response(
-    struct sqlite *self, int64_t job_seq, const struct payload *response)
+add_response(struct sqlite *self, int64_t job_seq,
+    const struct payload *response)
 {
 	struct cursor cursor = { sqlite_statement(self, SQL_ADD_RESPONSE), 1,
 		false, false };
@@ -326,8 +326,8 @@ sqlite_get_job(struct driver *driver, int64_t seq, struct job *out)
 {
 	struct sqlite *self = sqlite_of(driver);
 	struct cursor cursor = { NULL, 0, false, false };
-	enum store_result result =
-	    find(self, SQL_GET_JOB, seq, &cursor.statement);
+	enum store_result result = find(self, SQL_GET_JOB, seq,
+	    &cursor.statement);
 
 	if (result != STORE_OK)
 		return result;
@@ -368,20 +368,20 @@ void
 sqlite_take_delivery(struct cursor *cursor, struct delivery *delivery)
 {
 	delivery->id = take_id(cursor);
-	delivery->state = (enum delivery_state)take_within(
-	    cursor, DELIVERY_PENDING, DELIVERY_DEAD);
+	delivery->state = (enum delivery_state)take_within(cursor,
+	    DELIVERY_PENDING, DELIVERY_DEAD);
 	delivery->created_at_ms = take_number(cursor);
 	delivery->job = take_id(cursor);
-	delivery->event = (enum job_event)take_within(
-	    cursor, EVENT_STARTED, EVENT_CANCELLED);
-	delivery->format = (enum callback_format)take_within(
-	    cursor, FORMAT_STANDARD, FORMAT_THIN);
+	delivery->event = (enum job_event)take_within(cursor, EVENT_STARTED,
+	    EVENT_CANCELLED);
+	delivery->format = (enum callback_format)take_within(cursor,
+	    FORMAT_STANDARD, FORMAT_THIN);
 	delivery->attempts = take_within(cursor, 0, INT32_MAX);
 	delivery->schedule_at_ms = take_number(cursor);
 	delivery->next_at_ms = take_number(cursor);
 	delivery->ended_at_ms = take_number(cursor);
-	delivery->error = (enum job_error)take_within(
-	    cursor, ERROR_NONE, JOB_ERROR_COUNT - 1);
+	delivery->error = (enum job_error)take_within(cursor, ERROR_NONE,
+	    JOB_ERROR_COUNT - 1);
 	delivery->url = take_text(cursor);
 	delivery->headers = take_text(cursor);
 	delivery->attempts_json = take_text(cursor);
@@ -436,13 +436,12 @@ sqlite_update_delivery(struct driver *driver, const struct delivery *delivery)
 }
 
 enum store_result
-sqlite_get_delivery(
-    struct driver *driver, int64_t seq, struct delivery *out)
+sqlite_get_delivery(struct driver *driver, int64_t seq, struct delivery *out)
 {
 	struct sqlite *self = sqlite_of(driver);
 	struct cursor cursor = { NULL, 0, false, false };
-	enum store_result result =
-	    find(self, SQL_GET_DELIVERY, seq, &cursor.statement);
+	enum store_result result = find(self, SQL_GET_DELIVERY, seq,
+	    &cursor.statement);
 
 	if (result != STORE_OK)
 		return result;
@@ -451,5 +450,53 @@ sqlite_get_delivery(
 	sqlite3_reset(cursor.statement);
 	if (result != STORE_OK)
 		delivery_clear(out);
+	return result;
+}
+
+/* ---- idempotency keys ---- */
+
+enum store_result
+sqlite_add_key(struct driver *driver, const char *client, const char *key,
+    const struct store_key *first)
+{
+	struct sqlite *self = sqlite_of(driver);
+	struct cursor cursor = { sqlite_statement(self, SQL_ADD_KEY), 1, false,
+		false };
+
+	put_text(&cursor, client);
+	put_text(&cursor, key);
+	put_number(&cursor, first->job_seq);
+	put_text(&cursor, first->fingerprint);
+	return sqlite_run(self, SQL_ADD_KEY);
+}
+
+enum store_result
+sqlite_find_key(struct driver *driver, const char *client, const char *key,
+    struct store_key *out)
+{
+	struct sqlite *self = sqlite_of(driver);
+	struct cursor cursor = { sqlite_statement(self, SQL_FIND_KEY), 1,
+		false, false };
+	enum store_result result;
+	int rc;
+
+	if (cursor.statement == NULL)
+		return STORE_AGAIN;
+	put_text(&cursor, client);
+	put_text(&cursor, key);
+	rc = sqlite3_step(cursor.statement);
+	if (rc == SQLITE_ROW) {
+		cursor.at = 0;
+		out->job_seq = take_number(&cursor);
+		take_name(&cursor, out->fingerprint,
+		    sizeof(out->fingerprint));
+		result = sqlite_taken(self, &cursor);
+	} else if (rc == SQLITE_DONE) {
+		result = STORE_MISSING;
+	} else {
+		result = sqlite_failed(self, schema_statements[SQL_FIND_KEY],
+		    rc);
+	}
+	sqlite3_reset(cursor.statement);
 	return result;
 }

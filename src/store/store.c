@@ -30,10 +30,10 @@ static const struct driver_ops *const drivers[] = {
 
 struct store {
 	struct driver *driver;
-	struct totals kept; /* as committed */
-	struct totals now;  /* with the open transaction */
-	bool is_open;       /* a transaction is */
-	bool is_broken;     /* for good */
+	struct totals kept;        /* as committed */
+	struct totals now;         /* with the open transaction */
+	bool is_open;              /* a transaction is */
+	bool is_broken;            /* for good */
 	enum store_result failure; /* of the last transaction, or STORE_OK */
 };
 
@@ -172,8 +172,8 @@ store_commit(struct store *store, bool durable)
 
 	if (result != STORE_OK)
 		return result;
-	result = store->driver->ops->commit(
-	    store->driver, durable, is_changed ? &store->now : NULL);
+	result = store->driver->ops->commit(store->driver, durable,
+	    is_changed ? &store->now : NULL);
 	if (result != STORE_OK)
 		return noted(store, result);
 	store->is_open = false;
@@ -207,6 +207,7 @@ store_add_job(struct store *store, struct job *job,
 
 	if (result != STORE_OK)
 		return result;
+	assert(request != NULL);
 	job->id = next_id(store, now_ms);
 	if (job->callback_url != NULL || job->failure_url != NULL)
 		job->delivery = next_id(store, now_ms);
@@ -232,8 +233,8 @@ store_update_job(struct store *store, const struct job *job,
 
 	if (result != STORE_OK)
 		return result;
-	result = store->driver->ops->update_job(
-	    store->driver, job, response, &had_ended);
+	result = store->driver->ops->update_job(store->driver, job, response,
+	    &had_ended);
 	if (result == STORE_OK)
 		store->now.ended += job_has_ended(job->status) - had_ended;
 	return noted(store, result);
@@ -242,8 +243,8 @@ store_update_job(struct store *store, const struct job *job,
 enum store_result
 store_get_job_seq(struct store *store, int64_t seq, struct job *out)
 {
-	return noted(
-	    store, store->driver->ops->get_job(store->driver, seq, out));
+	return noted(store,
+	    store->driver->ops->get_job(store->driver, seq, out));
 }
 
 enum store_result
@@ -266,8 +267,38 @@ store_get_payload(struct store *store, int64_t job_seq, enum payload_kind kind,
 }
 
 enum store_result
-store_add_delivery(
-    struct store *store, struct delivery *delivery, int64_t now_ms)
+store_find_key(struct store *store, const char *client, const char *key,
+    struct store_key *out)
+{
+	return noted(store,
+	    store->driver->ops->find_key(store->driver, client, key, out));
+}
+
+enum store_result
+store_add_key(struct store *store, const char *client, const char *key,
+    const struct store_key *first)
+{
+	enum store_result result = writable(store);
+
+	if (result != STORE_OK)
+		return result;
+	return noted(store,
+	    store->driver->ops->add_key(store->driver, client, key, first));
+}
+
+enum store_result
+store_probe(struct store *store)
+{
+	enum store_result result = writable(store);
+
+	if (result != STORE_OK)
+		return result;
+	return noted(store, store->driver->ops->probe(store->driver));
+}
+
+enum store_result
+store_add_delivery(struct store *store, struct delivery *delivery,
+    int64_t now_ms)
 {
 	static const struct uuid none;
 	enum store_result result = writable(store);
@@ -295,11 +326,10 @@ store_update_delivery(struct store *store, const struct delivery *delivery)
 }
 
 enum store_result
-store_get_delivery_seq(
-    struct store *store, int64_t seq, struct delivery *out)
+store_get_delivery_seq(struct store *store, int64_t seq, struct delivery *out)
 {
-	return noted(
-	    store, store->driver->ops->get_delivery(store->driver, seq, out));
+	return noted(store,
+	    store->driver->ops->get_delivery(store->driver, seq, out));
 }
 
 enum store_result
@@ -320,8 +350,8 @@ store_list_jobs(struct store *store, const struct job_filter *filter,
 {
 	assert(filter->limit >= 1 && filter->scan_max >= filter->limit);
 	return noted(store,
-	    store->driver->ops->list_jobs(
-		store->driver, filter, each, arg, next_seq_out));
+	    store->driver->ops->list_jobs(store->driver, filter, each, arg,
+		next_seq_out));
 }
 
 enum store_result
@@ -331,8 +361,8 @@ store_list_deliveries(struct store *store, const struct delivery_filter *filter,
 {
 	assert(filter->limit >= 1 && filter->scan_max >= filter->limit);
 	return noted(store,
-	    store->driver->ops->list_deliveries(
-		store->driver, filter, each, arg, next_seq_out));
+	    store->driver->ops->list_deliveries(store->driver, filter, each,
+		arg, next_seq_out));
 }
 
 enum store_result
@@ -371,8 +401,8 @@ store_purge(struct store *store, int64_t cutoff_ms, int max_rows,
 	assert(max_rows >= 1);
 	if (result != STORE_OK)
 		return result;
-	result = store->driver->ops->purge(
-	    store->driver, &range, &last_seq, &removed);
+	result = store->driver->ops->purge(store->driver, &range, &last_seq,
+	    &removed);
 	if (result != STORE_OK)
 		return noted(store, result);
 	*cursor_seq = last_seq;

@@ -29,11 +29,16 @@ for file in src/*/*.[ch]; do
 	expect libcallbackd_a_SOURCES "$file"
 done
 for file in tests/*/*.[ch]; do
+	folder=${file#tests/}
+	folder=${folder%%/*}
 	case $file in
-	tests/peers/*) grep -qF " $file" Makefile.am || expect peer_sources "$file" ;;
 	*/test_*.c) expect tap_tests "$file" "${file%.c}" ;;
 	*/fuzz_*.c) expect fuzz_targets "$file" "${file%.c}" ;;
-	*) expect libtests_a_SOURCES "$file" ;;
+	tests/bench/* | tests/peers/*)
+		grep -qF " $file" Makefile.am ||
+		    expect "${folder}_sources" "$file"
+		;;
+	*) expect "lib${folder}_a_SOURCES" "$file" ;;
 	esac
 done
 for file in tests/*/*.sh; do

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "callbackd/uuid.h"
 #include "jobs.h"
@@ -308,6 +309,112 @@ START_TEST(an_expected_continue_comes_before_the_body_is_sent)
 }
 END_TEST
 
+START_TEST(links_begin_with_the_public_url)
+{
+	static const char before[] = "https://gw.example/q/v1/jobs/";
+	static const char *const names[] = { "links.self", "links.result",
+		"links.events" };
+	struct setup setup = {
+		.top = "public_url = \"https://gw.example/q\"\n"
+	};
+	struct world world;
+	struct reply reply;
+	const char *link;
+
+	world_open(&world, &setup);
+	try_submit(&world, "/work/ok", LATER, "x", &reply);
+	ck_assert_int_eq(reply.status, 202);
+	for (int i = 0; i < 3; i++) {
+		link = look_text(reply_json(&reply), names[i]);
+		ck_assert_msg(strncmp(link, before, strlen(before)) == 0 &&
+			strncmp(link + strlen(before),
+			    look_text(reply_json(&reply), "id"), 36) == 0,
+		    "%s: %s", names[i], link);
+	}
+	reply_clear(&reply);
+	world_close(&world);
+}
+END_TEST
+
+START_TEST(clients_that_leave_before_the_answer_harm_nobody)
+{
+	struct world world;
+	struct client client;
+	struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	world_open(&world, NULL);
+	for (int i = 0; i < 120; i++) {
+		client_open(&client, world.api);
+		client_send_request(&client, "POST", "/work/ok", "", "x", 1);
+		if (i % 3 == 0)
+			setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &at_once,
+			    sizeof(at_once));
+		if (i % 3 == 1)
+			shutdown(client.fd, SHUT_WR);
+		client_close(&client);
+	}
+	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	expect_books_balance(&world);
+	world_close(&world);
+}
+END_TEST
+
+START_TEST(a_request_that_stops_halfway_is_no_job)
+{
+	static const char *const halves[] = {
+		"POST /work/ok HTTP/1.1\r\nHost: g\r\nContent-Length: 9\r\n\r\nhalf",
+		"POST /work/ok HTTP/1.1\r\nHost: g\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+		"POST /work/ok HTTP/1.1\r\nHo"
+	};
+	struct world world;
+	struct client client;
+	struct reply reply;
+
+	world_open(&world, NULL);
+	for (int i = 0; i < 3; i++) {
+		client_open(&client, world.api);
+		client_send(&client, halves[i], strlen(halves[i]));
+		shutdown(client.fd, SHUT_WR);
+		/* Told so or cut: either way it is over. */
+		if (client_read(&client, false, &reply)) {
+			ck_assert_int_eq(reply.status, 400);
+			reply_clear(&reply);
+		}
+		client_close(&client);
+	}
+	api(&world, "GET", "/v1/jobs", "", NULL, &reply);
+	ck_assert_int_eq(look_at(reply_json(&reply), "jobs")->count, 0);
+	reply_clear(&reply);
+	world_close(&world);
+}
+END_TEST
+
+START_TEST(it_works_with_any_number_of_threads)
+{
+	static const char *const threads[] = { "threads = 1\n",
+		"threads = 5\ndurability = \"normal\"\n" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct setup setup = { .top = threads[i] };
+		struct world world;
+		struct reply reply;
+		char ids[50][ID_SIZE];
+
+		world_open(&world, &setup);
+		for (int n = 0; n < 50; n++)
+			submit(&world, "/work/echo", callback_to(&world, "/ok"),
+			    "x", ids[n]);
+		for (int n = 0; n < 50; n++) {
+			callback_wait(&world, ids[n], "delivered", &reply);
+			reply_clear(&reply);
+		}
+		expect_books_balance(&world);
+		world_close(&world);
+	}
+}
+END_TEST
+
 START_TEST(a_kept_job_of_each_storage_can_be_read_back)
 {
 	static const char *const stores[] = { "memory:", "sqlite:other.db" };
@@ -343,6 +450,10 @@ main(void)
 		pipelined_requests_are_answered_in_their_order,
 		a_head_request_becomes_a_job_and_is_answered_without_a_body,
 		an_expected_continue_comes_before_the_body_is_sent,
+		links_begin_with_the_public_url,
+		clients_that_leave_before_the_answer_harm_nobody,
+		a_request_that_stops_halfway_is_no_job,
+		it_works_with_any_number_of_threads,
 		a_kept_job_of_each_storage_can_be_read_back,
 	};
 

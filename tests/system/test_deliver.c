@@ -157,6 +157,76 @@ START_TEST(a_raw_callback_is_the_upstreams_body_itself)
 }
 END_TEST
 
+START_TEST(a_cloudevents_callback_is_a_structured_event)
+{
+	struct world world;
+	struct reply reply;
+	struct json_document *seen, *event;
+	char fields[512], id[ID_SIZE];
+
+	world_open(&world, NULL);
+	snprintf(fields, sizeof(fields), "%sCallback-Format: cloudevents\r\n",
+	    callback_to(&world, "/ok"));
+	submit(&world, "/work/status/200?body=made", fields, "x", id);
+	callback_wait(&world, id, "delivered", &reply);
+	seen = delivered(&world, "/ok", 0);
+	ck_assert_int_eq(strncmp(seen_field(seen, "Content-Type"),
+			     "application/cloudevents+json", 28),
+	    0);
+	event = body_of(seen);
+	ck_assert_str_eq(look_text(json_root(event), "specversion"), "1.0");
+	ck_assert_str_eq(look_text(json_root(event), "id"),
+	    look_text(reply_json(&reply), "callback.id"));
+	ck_assert_ptr_nonnull(
+	    strstr(look_text(json_root(event), "type"), "job.succeeded"));
+	ck_assert_str_ne(look_text(json_root(event), "source"), "");
+	ck_assert_str_eq(look_text(json_root(event), "data.id"), id);
+	ck_assert_str_eq(look_text(json_root(event), "data.response.body"),
+	    "made");
+	json_document_free(&event);
+	json_document_free(&seen);
+	reply_clear(&reply);
+	world_close(&world);
+}
+END_TEST
+
+START_TEST(a_result_over_the_inline_limit_is_linked_instead)
+{
+	struct setup setup = { .callback = CALLBACK_USUAL
+		"inline_limit = \"1k\"\n" };
+	struct world world;
+	struct reply reply;
+	struct json_document *seen, *event;
+	const struct json_value *data;
+	char id[ID_SIZE];
+
+	world_open(&world, &setup);
+	submit(&world, "/work/big?size=1025", callback_to(&world, "/ok"), "x",
+	    id);
+	callback_wait(&world, id, "delivered", &reply);
+	reply_clear(&reply);
+	seen = delivered(&world, "/ok", 0);
+	event = body_of(seen);
+	data = look_at(json_root(event), "data");
+	ck_assert_ptr_null(look_at(data, "response.body"));
+	ck_assert_ptr_null(look_at(data, "response.body_base64"));
+	ck_assert_ptr_nonnull(strstr(look_text(data, "links.result"), id));
+	json_document_free(&event);
+	json_document_free(&seen);
+	/* At the limit it is still inline. */
+	submit(&world, "/work/big?size=1024", callback_to(&world, "/ok"), "x",
+	    id);
+	seen = delivered(&world, "/ok", 1);
+	event = body_of(seen);
+	ck_assert_uint_eq(strlen(look_text(json_root(event),
+			      "data.response.body")),
+	    1024);
+	json_document_free(&event);
+	json_document_free(&seen);
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(a_failed_job_is_told_too_and_with_its_error)
 {
 	struct world world;
@@ -369,6 +439,8 @@ main(void)
 		a_callbacks_fields_name_the_event_the_job_and_the_attempt,
 		a_result_that_is_no_text_arrives_in_base64_unharmed,
 		a_raw_callback_is_the_upstreams_body_itself,
+		a_cloudevents_callback_is_a_structured_event,
+		a_result_over_the_inline_limit_is_linked_instead,
 		a_failed_job_is_told_too_and_with_its_error,
 		a_failure_url_is_called_instead_when_the_job_failed,
 		only_the_events_that_were_asked_for_are_told,

@@ -329,6 +329,30 @@ START_TEST(a_second_daemon_on_the_same_file_is_refused)
 }
 END_TEST
 
+START_TEST(a_file_that_is_no_store_is_refused_and_left_alone)
+{
+	static const char text[] = "a letter to somebody, not a database\n";
+	struct world world;
+	struct process process;
+	char program[PATH_SIZE], path[PATH_SIZE + 32];
+	const char *argv[] = { program, "-c", NULL, NULL };
+	char *after;
+
+	world_prepare(&world, NULL);
+	argv[2] = world.conf_path;
+	ck_assert_ptr_nonnull(realpath(daemon_program(), program));
+	snprintf(path, sizeof(path), "%s/callbackd.db", world.folder);
+	file_write(path, text, 0600);
+	ck_assert_int_ne(process_run(&process, world.folder, "run", argv), 0);
+	ck_assert(file_says(process.err_path, "callbackd.db"));
+	log_expect_clean(process.err_path);
+	after = file_text(path, NULL);
+	ck_assert_str_eq(after, text);
+	free(after);
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(a_job_keeps_its_document_and_result_over_restarts)
 {
 	struct world world;
@@ -366,6 +390,7 @@ main(void)
 		sigterm_with_hundreds_of_everything_open_loses_nothing,
 		a_draining_daemon_says_so_on_kept_connections,
 		a_second_daemon_on_the_same_file_is_refused,
+		a_file_that_is_no_store_is_refused_and_left_alone,
 		a_job_keeps_its_document_and_result_over_restarts,
 	};
 

@@ -1,0 +1,393 @@
+/* submit_json.c - POST /v1/jobs: the same as a request below a queue's path,
+ * written as one JSON object.
+ *
+ * Members that mean what a header field means go through the same table
+ * (wish.c). What is valid JSON but means nothing is 422 and names its place.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "callbackd/json.h"
+#include "inside.h"
+
+#define SHOWN 60
+
+static bool
+means_nothing(struct draft *draft, const char *place, const char *wanted)
+{
+	return object_to(&draft->objection, REFUSE_UNPROCESSABLE, "%s: %s",
+	    place, wanted);
+}
+
+/* A string or a number as text; NULL when it is something else or holds a
+ * NUL. */
+static const char *
+text_of(const struct json_value *value)
+{
+	if (value->kind != JSON_STRING && value->kind != JSON_NUMBER)
+		return NULL;
+	return strlen(value->text) == value->text_len ? value->text : NULL;
+}
+
+/* ---- members that are header fields in another dress ---- */
+
+/* "events" may be an array of names, too. */
+static bool
+join_list(const struct json_value *list, struct buf *out)
+{
+	for (const struct json_value *item = list->first; item != NULL;
+	     item = item->next) {
+		if (item->kind != JSON_STRING)
+			return false;
+		(void)buf_printf(out, "%s%s", out->len > 0 ? "," : "",
+		    item->text);
+	}
+	return !buf_failed(out);
+}
+
+static bool
+take_wish(struct draft *draft, const char *place, const char *header,
+    const struct json_value *value)
+{
+	struct buf list;
+	const char *text = text_of(value);
+	bool is_kept;
+	bool taken;
+
+	buf_init(&list, 1024);
+	if (value->kind == JSON_ARRAY && join_list(value, &list))
+		text = buf_text(&list);
+	taken = text != NULL ?
+	    draft_take_header(draft, header, text, &is_kept) :
+	    means_nothing(draft, place, "a string or a number");
+	if (taken && !is_kept) /* the upstream sees it as a field */
+		taken = headers_add(&draft->headers, header, text) ||
+		    means_nothing(draft, place, "legal as a field's value");
+	buf_free(&list);
+	return taken;
+}
+
+/* ---- the request ---- */
+
+static bool
+take_method(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	static const char *const legal[] = { "GET", "HEAD", "POST", "PUT",
+		"PATCH", "DELETE", "OPTIONS" };
+
+	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
+		if (value->kind != JSON_STRING ||
+		    strcmp(value->text, legal[i]) != 0)
+			continue;
+		(void)snprintf(draft->order->job.method, METHOD_SIZE, "%s",
+		    legal[i]);
+		return true;
+	}
+	return means_nothing(draft, place,
+	    "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS");
+}
+
+static bool
+take_path(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	const char *path = value->kind == JSON_STRING ? text_of(value) : NULL;
+
+	if (path == NULL || path[0] != '/')
+		return means_nothing(draft, place,
+		    "a string that begins with /");
+	for (const char *c = path; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~' || *c == '#')
+			return means_nothing(draft, place,
+			    "visible ASCII without #, escaped as in a URL");
+	free(draft->order->job.target);
+	draft->order->job.target = text_copy(path);
+	return path_is_plain(path, &draft->objection);
+}
+
+static bool
+add_field(struct draft *draft, const char *place,
+    const struct json_value *field)
+{
+	const char *value =
+	    field->kind == JSON_STRING ? text_of(field) : NULL;
+	struct job *job = &draft->order->job;
+
+	if (value == NULL)
+		return means_nothing(draft, place, "values are strings");
+	if (header_is_hop_by_hop(field->key, strlen(field->key), NULL) ||
+	    text_equal_nocase(field->key, "Host") ||
+	    text_equal_nocase(field->key, "Content-Length"))
+		return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
+		    "%s: %.*s is set by the gateway", place, SHOWN,
+		    field->key);
+	if (!headers_add(&draft->headers, field->key, value))
+		return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
+		    "%s: %.*s is not a legal field", place, SHOWN,
+		    field->key);
+	if (text_equal_nocase(field->key, "Content-Type")) {
+		free(job->content_type);
+		job->content_type = text_copy(value);
+	}
+	return true;
+}
+
+static bool
+take_headers(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	if (value->kind != JSON_OBJECT)
+		return means_nothing(draft, place, "an object of strings");
+	for (const struct json_value *field = value->first; field != NULL;
+	     field = field->next)
+		if (!add_field(draft, place, field))
+			return false;
+	return true;
+}
+
+static bool
+keep_body(struct draft *draft, const char *place, struct blob *body)
+{
+	if (draft->order->request.body != NULL) {
+		blob_unref(&body);
+		return means_nothing(draft, place,
+		    "there is a body already: body or body_base64, not both");
+	}
+	if (body == NULL)
+		return object_to(&draft->objection, REFUSE_OVERLOADED,
+		    "no memory for the body");
+	draft->order->request.body = body;
+	draft->order->job.request_bytes = (int64_t)blob_len(body);
+	return true;
+}
+
+static bool
+take_body(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	if (value->kind != JSON_STRING)
+		return means_nothing(draft, place, "a string");
+	return keep_body(draft, place, blob_new(value->text, value->text_len));
+}
+
+static bool
+take_base64(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	size_t len = 0;
+	char *bytes;
+	bool decoded;
+
+	if (value->kind != JSON_STRING)
+		return means_nothing(draft, place, "a string");
+	bytes = malloc(value->text_len / 4 * 3 + 1);
+	decoded = bytes != NULL &&
+	    text_base64_decode(value->text, value->text_len, bytes, &len);
+	if (decoded)
+		decoded = keep_body(draft, place, blob_new(bytes, len));
+	else
+		(void)means_nothing(draft, place, "base64 with padding");
+	free(bytes);
+	return decoded;
+}
+
+/* Fields of a callback that only the gateway sets. */
+static bool
+is_reserved(const char *name)
+{
+	static const char *const reserved[] = { "Host", "Content-Length",
+		"Content-Type", "User-Agent", "Expect", "traceparent",
+		"tracestate" };
+
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (text_equal_nocase(name, reserved[i]))
+			return true;
+	return text_starts_nocase(name, "webhook-") ||
+	    text_starts_nocase(name, "Job-") ||
+	    header_is_hop_by_hop(name, strlen(name), NULL);
+}
+
+static bool
+take_callback_headers(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	struct headers headers;
+	struct job *job = &draft->order->job;
+	bool taken = value->kind == JSON_OBJECT;
+
+	headers_init(&headers);
+	for (const struct json_value *field = taken ? value->first : NULL;
+	     taken && field != NULL; field = field->next)
+		taken = field->kind == JSON_STRING &&
+		    !is_reserved(field->key) &&
+		    headers_add(&headers, field->key, field->text);
+	if (taken) {
+		free(job->callback_headers);
+		job->callback_headers = text_copy(buf_text(&headers.text));
+	}
+	headers_free(&headers);
+	return taken || means_nothing(draft, place,
+	    "an object of strings, legal as fields and not set by the "
+	    "gateway");
+}
+
+/* ---- the table of members ---- */
+
+struct member {
+	const char *name;
+	const char *place;
+	const char *header; /* what it means, or NULL and: */
+	bool (*take)(struct draft *draft, const char *place,
+	    const struct json_value *value);
+};
+
+static bool take_callback(struct draft *draft, const char *place,
+    const struct json_value *value);
+
+static bool
+is_queue(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	(void)draft; /* read before the draft began */
+	(void)place;
+	(void)value;
+	return true;
+}
+
+static const struct member members[] = {
+	{ "queue", "queue", NULL, is_queue },
+	{ "method", "method", NULL, take_method },
+	{ "path", "path", NULL, take_path },
+	{ "headers", "headers", NULL, take_headers },
+	{ "body", "body", NULL, take_body },
+	{ "body_base64", "body_base64", NULL, take_base64 },
+	{ "callback", "callback", NULL, take_callback },
+	{ "delay", "delay", "Job-Delay", NULL },
+	{ "timeout", "timeout", "Job-Timeout", NULL },
+	{ "expires", "expires", "Job-Expires", NULL },
+	{ "priority", "priority", "Job-Priority", NULL },
+	{ "idempotency_key", "idempotency_key", "Idempotency-Key", NULL },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static const struct member callback_members[] = {
+	{ "url", "callback.url", "Callback-URL", NULL },
+	{ "failure_url", "callback.failure_url", "Callback-Failure-URL",
+	    NULL },
+	{ "events", "callback.events", "Callback-Events", NULL },
+	{ "format", "callback.format", "Callback-Format", NULL },
+	{ "headers", "callback.headers", NULL, take_callback_headers },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static bool
+take_member(struct draft *draft, const struct member *table,
+    const struct json_value *value)
+{
+	for (const struct member *member = table; member->name != NULL;
+	     member++) {
+		if (strcmp(member->name, value->key) != 0)
+			continue;
+		if (value->kind == JSON_NULL)
+			return true;
+		if (member->header != NULL)
+			return take_wish(draft, member->place, member->header,
+			    value);
+		return member->take(draft, member->place, value);
+	}
+	return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
+	    "%.*s: there is no such member", SHOWN, value->key);
+}
+
+static bool
+take_members(struct draft *draft, const struct member *table,
+    const struct json_value *object)
+{
+	for (const struct json_value *value = object->first; value != NULL;
+	     value = value->next)
+		if (!take_member(draft, table, value))
+			return false;
+	return true;
+}
+
+static bool
+take_callback(struct draft *draft, const char *place,
+    const struct json_value *value)
+{
+	if (value->kind != JSON_OBJECT)
+		return means_nothing(draft, place, "an object");
+	return take_members(draft, callback_members, value);
+}
+
+/* ---- the way in ---- */
+
+static bool
+is_json(const char *content_type)
+{
+	static const char type[] = "application/json";
+	size_t len = sizeof(type) - 1;
+
+	return content_type != NULL &&
+	    text_starts_nocase(content_type, type) &&
+	    strchr("; \t", content_type[len]) != NULL;
+}
+
+static const struct conf_queue *
+find_queue(const struct call *call, const struct json_value *root)
+{
+	const struct json_value *name = json_member(root, "queue");
+
+	if (name == NULL || name->kind != JSON_STRING)
+		return NULL;
+	return conf_queue_find(call->api->conf, name->text);
+}
+
+static void
+submit_value(struct call *call, const struct json_value *root)
+{
+	const struct conf_queue *queue;
+	struct draft draft;
+	struct job *job;
+
+	if (root->kind != JSON_OBJECT) {
+		refuse_plainly(&call->exchange, REFUSE_UNPROCESSABLE,
+		    "a job is an object");
+		return;
+	}
+	queue = find_queue(call, root);
+	if (queue == NULL) {
+		refuse_plainly(&call->exchange, REFUSE_UNPROCESSABLE,
+		    "queue: the name of a queue");
+		return;
+	}
+	if (!draft_begin(&draft, call, queue))
+		return;
+	job = &draft.order->job;
+	(void)snprintf(job->method, sizeof(job->method), "POST");
+	job->target = text_copy("/");
+	draft_end(&draft, take_members(&draft, members, root));
+}
+
+void
+submit_json(struct call *call)
+{
+	struct json_document *document;
+	struct reason why;
+	struct blob *body;
+
+	if (!is_json(http_header(call->exchange, "Content-Type"))) {
+		refuse_plainly(&call->exchange, REFUSE_UNSUPPORTED_MEDIA_TYPE,
+		    "send application/json");
+		return;
+	}
+	body = http_body(call->exchange);
+	document = json_parse(blob_data(body), blob_len(body), &why);
+	if (document != NULL)
+		submit_value(call, json_root(document));
+	else
+		refuse_plainly(&call->exchange, REFUSE_BAD_JSON, why.text);
+	json_document_free(&document);
+	blob_unref(&body);
+}

@@ -1,0 +1,222 @@
+/* test_gauge.c - places in a queue: taken, refused and given back. */
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "callbackd/sched.h"
+
+static struct gauges *gauges;
+static struct conf_queue queues[2];
+static struct conf conf;
+static struct queue_gauge *gauge;
+
+static void
+make_gauges(void)
+{
+	memset(queues, 0, sizeof(queues));
+	strcpy(queues[0].name, "work");
+	queues[0].capacity = 3;
+	queues[0].capacity_bytes = 1000;
+	queues[1] = (struct conf_queue){ .name = "other",
+		.capacity = 1,
+		.capacity_bytes = 1 };
+	conf = (struct conf){ .queues = queues, .queue_count = 2 };
+	gauges = gauges_new();
+	ck_assert_ptr_nonnull(gauges);
+	ck_assert(gauges_adopt(gauges, &conf));
+	gauge = queues[0].gauge;
+}
+
+static void
+drop_gauges(void)
+{
+	gauges_free(&gauges);
+	ck_assert_ptr_null(gauges);
+}
+
+static void
+places_are(int64_t places, int64_t bytes)
+{
+	ck_assert_int_eq(atomic_load(&gauge->places), places);
+	ck_assert_int_eq(atomic_load(&gauge->place_bytes), bytes);
+}
+
+START_TEST(a_queue_lets_in_as_many_as_it_has_places)
+{
+	for (int i = 0; i < 3; i++)
+		ck_assert(queue_take_place(&queues[0], 10));
+	ck_assert(!queue_take_place(&queues[0], 10));
+	places_are(3, 30);
+	ck_assert_int_eq(atomic_load(&gauge->refused_full), 1);
+	queue_give_place(gauge, 10);
+	ck_assert(queue_take_place(&queues[0], 10));
+	places_are(3, 30);
+}
+END_TEST
+
+START_TEST(a_queue_lets_in_as_many_bytes_as_it_has_room_for)
+{
+	ck_assert(queue_take_place(&queues[0], 600));
+	ck_assert(!queue_take_place(&queues[0], 401));
+	ck_assert(queue_take_place(&queues[0], 400));
+	ck_assert(!queue_take_place(&queues[0], 1));
+	ck_assert(queue_take_place(&queues[0], 0));
+	places_are(3, 1000);
+}
+END_TEST
+
+/* Otherwise a body over capacity_bytes could never get in. */
+START_TEST(an_empty_queue_lets_one_in_whatever_its_size)
+{
+	ck_assert(queue_take_place(&queues[0], 5000));
+	ck_assert(!queue_take_place(&queues[0], 0));
+	queue_give_place(gauge, 5000);
+	places_are(0, 0);
+	ck_assert(queue_take_place(&queues[0], 5000));
+}
+END_TEST
+
+START_TEST(queues_do_not_share_places)
+{
+	ck_assert(queue_take_place(&queues[1], 1));
+	ck_assert(!queue_take_place(&queues[1], 0));
+	places_are(0, 0);
+	ck_assert_int_eq(atomic_load(&gauge->refused_full), 0);
+}
+END_TEST
+
+START_TEST(what_was_promised_before_is_held_beyond_the_bound)
+{
+	for (int i = 0; i < 5; i++)
+		queue_hold_place(gauge, 400);
+	places_are(5, 2000);
+	ck_assert(!queue_take_place(&queues[0], 1));
+	for (int i = 0; i < 3; i++)
+		queue_give_place(gauge, 400);
+	places_are(2, 800);
+	ck_assert(queue_take_place(&queues[0], 200));
+}
+END_TEST
+
+START_TEST(a_new_conf_finds_the_gauges_of_the_old_one)
+{
+	struct conf_queue next[2] = { { .name = "work" }, { .name = "new" } };
+	struct conf next_conf = { .queues = next, .queue_count = 2 };
+	int count = 0;
+
+	ck_assert(queue_take_place(&queues[0], 1));
+	ck_assert(gauges_adopt(gauges, &next_conf));
+	ck_assert_ptr_eq(next[0].gauge, gauge);
+	ck_assert_int_eq(atomic_load(&next[0].gauge->places), 1);
+	ck_assert_ptr_ne(next[1].gauge, gauge);
+	ck_assert_str_eq(next[1].gauge->name, "new");
+	for (struct queue_gauge *each = gauges_first(gauges); each != NULL;
+	     each = each->next)
+		count++;
+	ck_assert_int_eq(count, 3);
+	ck_assert_str_eq(gauges_first(gauges)->name, "new");
+}
+END_TEST
+
+/* ---- threads ---- */
+
+static atomic_int inside;
+static atomic_int most;
+
+static void *
+come_and_go(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 20000; i++) {
+		int now, seen;
+
+		if (!queue_take_place(&queues[0], 100))
+			continue;
+		now = atomic_fetch_add(&inside, 1) + 1;
+		seen = atomic_load(&most);
+		while (now > seen &&
+		    !atomic_compare_exchange_weak(&most, &seen, now))
+			continue;
+		atomic_fetch_sub(&inside, 1);
+		queue_give_place(gauge, 100);
+	}
+	return NULL;
+}
+
+START_TEST(the_bound_holds_however_many_threads_accept)
+{
+	pthread_t threads[4];
+
+	atomic_store(&most, 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	places_are(0, 0);
+	ck_assert_int_ge(atomic_load(&most), 1);
+	ck_assert_int_le(atomic_load(&most), 3);
+}
+END_TEST
+
+/* ---- when to come back ---- */
+
+static const struct {
+	const char *name;
+	long long places, drain_per_ks;
+	uint32_t dice;
+	int64_t wait_s;
+} waits[] = {
+	{ "nothing drains", 100, 0, 0, 60 },
+	{ "nothing drains, high dice", 100, 0, UINT32_MAX, 60 },
+	{ "a twentieth of 100 at 1/s", 100, 1000, 0, 6 },
+	{ "the same, high dice", 100, 1000, UINT32_MAX, 9 },
+	{ "fast queues ask for a second", 100, 1000000, 0, 1 },
+	{ "never less than one", 0, 1000000, 0, 1 },
+	{ "slow queues ask for a minute", 10000, 100, 0, 60 },
+	{ "an empty queue that is slow", 0, 100, 0, 10 },
+};
+
+START_TEST(the_wait_for_a_place_comes_from_the_drain_rate)
+{
+	int64_t wait_s;
+
+	atomic_store(&gauge->places, waits[_i].places);
+	atomic_store(&gauge->drain_per_ks, waits[_i].drain_per_ks);
+	wait_s = queue_retry_after_s(gauge, waits[_i].dice);
+	ck_assert_msg(wait_s == waits[_i].wait_s, "%s: %lld s, not %lld",
+	    waits[_i].name, (long long)wait_s, (long long)waits[_i].wait_s);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("gauge");
+	TCase *cases = tcase_create("gauge");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(cases, 60);
+	tcase_add_checked_fixture(cases, make_gauges, drop_gauges);
+	tcase_add_test(cases, a_queue_lets_in_as_many_as_it_has_places);
+	tcase_add_test(
+	    cases, a_queue_lets_in_as_many_bytes_as_it_has_room_for);
+	tcase_add_test(cases, an_empty_queue_lets_one_in_whatever_its_size);
+	tcase_add_test(cases, queues_do_not_share_places);
+	tcase_add_test(
+	    cases, what_was_promised_before_is_held_beyond_the_bound);
+	tcase_add_test(cases, a_new_conf_finds_the_gauges_of_the_old_one);
+	tcase_add_test(
+	    cases, the_bound_holds_however_many_threads_accept);
+	tcase_add_loop_test(cases,
+	    the_wait_for_a_place_comes_from_the_drain_rate, 0,
+	    (int)(sizeof(waits) / sizeof(waits[0])));
+	suite_add_tcase(suite, cases);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
