@@ -21,7 +21,9 @@ enum executor { EXECUTOR_HTTP, EXECUTOR_COMMAND, EXECUTOR_PULL };
 enum guarantee { AT_LEAST_ONCE, AT_MOST_ONCE };
 enum ordered_failure { ORDERED_SKIP, ORDERED_BLOCK, ORDERED_PARK };
 
-struct queue_gauge; /* sched.h: the queue's counters, outlive every conf */
+/* sched.h: counters that outlive every conf. */
+struct queue_gauge;
+struct client_gauge;
 
 struct conf_queue {
 	char name[NAME_SIZE];
@@ -40,7 +42,7 @@ struct conf_queue {
 	enum ordered_failure on_ordered_failure;
 	int64_t max_wait_ms;
 	int64_t max_result_bytes;
-	struct queue_gauge *gauge; /* set by sched_adopt; NULL before */
+	struct queue_gauge *gauge; /* set by gauges_adopt; NULL before */
 };
 
 struct conf_callback {
@@ -64,6 +66,7 @@ struct conf_client {
 	double burst;
 	int64_t max_queued;        /* 0: no limit */
 	char **queues;             /* names, NULL-terminated; NULL: all */
+	struct client_gauge *gauge; /* set by gauges_adopt; NULL before */
 };
 
 struct conf_listen {

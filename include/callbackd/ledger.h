@@ -86,6 +86,8 @@ struct order {
 struct order *order_new(enum order_kind kind, struct loop *from,
     void (*answered)(struct order *order), void *asker);
 void order_free(struct order **order);
+/* Gives back the place that an ORDER_ACCEPT took before it was asked. */
+void order_give_place(struct order *order);
 
 /* What a loop does for the ledger; the loop's room (loop_new). */
 struct ledger_hands {

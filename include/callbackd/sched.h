@@ -37,10 +37,18 @@ struct queue_gauge {
 	struct queue_gauge *next;
 };
 
+/* A client's: what it holds of its own limits. */
+struct client_gauge {
+	char name[NAME_SIZE];
+	atomic_llong places;        /* over all queues */
+	atomic_llong paid_until_us; /* monotonic; see client_take_turn */
+	struct client_gauge *next;
+};
+
 struct gauges; /* opaque: all gauges, by name */
 struct gauges *gauges_new(void);
 void gauges_free(struct gauges **gauges);
-/* Gives every queue of conf its gauge, making new ones. Main thread, before conf
+/* Gives every queue and client of conf its gauge, making new ones. Main thread, before conf
  * is shown to other threads. False: no memory. */
 bool gauges_adopt(struct gauges *gauges, struct conf *conf);
 /* All of them, newest first; main thread. */
@@ -52,6 +60,17 @@ bool queue_take_place(const struct conf_queue *queue, int64_t bytes);
 void queue_give_place(struct queue_gauge *gauge, int64_t bytes);
 /* Counts a place regardless of the bound: what was promised before a restart. */
 void queue_hold_place(struct queue_gauge *gauge, int64_t bytes);
+
+/* The same for a client's max_queued; a NULL client has no limit. */
+bool client_take_place(const struct conf_client *client);
+void client_give_place(const struct conf_client *client);
+void client_hold_place(const struct conf_client *client);
+
+/* One request of a client with a rate: the generic cell rate algorithm (ITU-T
+ * I.371), which needs one number. False when it came too soon: *wait_us_out is
+ * then how much too soon. *left_out: how many more may come at once. */
+bool client_take_turn(const struct conf_client *client, int64_t now_mono_us,
+    int64_t *left_out, int64_t *wait_us_out);
 
 /* Seconds until a place is likely to be free, from the drain rate, spread by
  * dice; 1 .. 60. Any thread. */

@@ -132,6 +132,7 @@ struct open_job {
 	int32_t priority, attempts, max_attempts;
 	enum job_status status;
 	const char *queue;         /* borrowed */
+	const char *client;        /* borrowed */
 	const char *ordering_key;  /* borrowed; NULL: none */
 };
 enum store_result store_each_open_job(struct store *store,

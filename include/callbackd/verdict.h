@@ -24,6 +24,11 @@ enum verdict {
 enum verdict verdict_of_run(enum job_error transport, int status,
     enum job_error *error_out);
 
+/* True when that outcome proves that the upstream did not begin the work: it
+ * was not reached, or it says so itself (425, 429, 503). At-most-once queues
+ * try again only then. */
+bool verdict_never_began(enum job_error error, int status);
+
 /* A delivery: 2xx is success; 410 and a webhook-delivery answer of
  * abort-message or disable are final; all else is tried again, 3xx included.
  * webhook_delivery is that field's value, NULL without one. */

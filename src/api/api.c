@@ -182,7 +182,7 @@ ask(struct order *order)
 	if (ledger_ask(call->api->ledger, order))
 		return;
 	if (order->kind == ORDER_ACCEPT)
-		queue_give_place(order->queue->gauge, order->place_bytes);
+		order_give_place(order);
 	refuse_plainly(&call->exchange, REFUSE_OVERLOADED,
 	    "too many requests wait for the store");
 	free(call);

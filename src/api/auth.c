@@ -6,6 +6,8 @@
  */
 #include <string.h>
 
+#include "callbackd/clock.h"
+#include "callbackd/sched.h"
 #include "inside.h"
 
 static bool
@@ -27,6 +29,22 @@ client_with(const struct conf *conf, const char *hash)
 		if (hashes_are_equal(conf->clients[i].key_sha256, hash))
 			found = &conf->clients[i];
 	return found;
+}
+
+/* What a client is told of its rate: draft-ietf-httpapi-ratelimit-headers. */
+static bool
+take_turn(const struct conf_client *client, struct objection *objection)
+{
+	int64_t left;
+	int64_t wait_us;
+
+	if (client->rate <= 0 ||
+	    client_take_turn(client, clock_mono_us(), &left, &wait_us))
+		return true;
+	objection->retry_after_s = (wait_us + 999999) / 1000000;
+	objection->limited = client;
+	return object_to(objection, REFUSE_RATE_LIMITED,
+	    "this key may send %g requests a second", client->rate);
 }
 
 bool
@@ -55,7 +73,8 @@ find_client(struct call *call, struct objection *objection)
 		return object_to(objection, REFUSE_UNAUTHORIZED,
 		    "that key is not known here");
 	memcpy(call->client, client->name, sizeof(call->client));
-	return true;
+	call->conf = client;
+	return take_turn(client, objection);
 }
 
 bool

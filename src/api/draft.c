@@ -230,8 +230,12 @@ take_place(struct draft *draft)
 	const struct conf_queue *queue = draft->queue;
 
 	draft->order->place_bytes = draft->order->job.request_bytes;
+	if (!client_take_place(draft->call->conf))
+		return object_to(&draft->objection, REFUSE_RATE_LIMITED,
+		    "this key has as many jobs waiting as it may have");
 	if (queue_take_place(queue, draft->order->place_bytes))
 		return true;
+	client_give_place(draft->call->conf);
 	draft->objection.retry_after_s =
 	    queue_retry_after_s(queue->gauge, random_u32());
 	return object_to(&draft->objection, REFUSE_QUEUE_FULL,

@@ -29,6 +29,7 @@ struct call {
 	const char *id;           /* what stands for {id} in the route */
 	size_t id_len;
 	char client[NAME_SIZE];   /* who asks; "" without configured clients */
+	const struct conf_client *conf; /* the same; NULL; not for later */
 };
 
 /* ---- refusal.c: every way to say no ---- */
@@ -59,6 +60,7 @@ struct objection {
 	struct reason why;
 	int64_t retry_after_s; /* 0: the table's */
 	const char *allow;     /* REFUSE_METHOD_NOT_ALLOWED: the Allow field */
+	const struct conf_client *limited; /* REFUSE_RATE_LIMITED: by its rate */
 };
 
 /* Sets it; always false, so that a check can end with it. */
@@ -84,7 +86,8 @@ void add_job(struct headers *headers, const struct job *job);
 
 /* ---- auth.c ---- */
 
-/* Fills call->client, or objects. */
+/* Fills call->client and call->conf, or objects: the key is unknown, or its
+ * rate is used up. */
 bool find_client(struct call *call, struct objection *objection);
 /* True when that client may use that queue. */
 bool client_may_use(const struct api *api, const char *client,

@@ -46,6 +46,21 @@ object_to(struct objection *objection, enum refusal refusal,
 	return false;
 }
 
+static void
+add_rate(struct headers *headers, const struct conf_client *client,
+    int64_t wait_s)
+{
+	double window_s = client->burst / client->rate;
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "\"client\";q=%.0f;w=%.0f",
+	    client->burst, window_s < 1 ? 1 : window_s);
+	(void)headers_add(headers, "RateLimit-Policy", text);
+	(void)snprintf(text, sizeof(text), "\"client\";r=0;t=%lld",
+	    (long long)wait_s);
+	(void)headers_add(headers, "RateLimit", text);
+}
+
 void
 refuse(struct http_exchange **exchange, const struct objection *objection)
 {
@@ -68,6 +83,8 @@ refuse(struct http_exchange **exchange, const struct objection *objection)
 		(void)headers_add_int(&headers, "Retry-After", retry_after_s);
 	if (objection->allow != NULL)
 		(void)headers_add(&headers, "Allow", objection->allow);
+	if (objection->limited != NULL)
+		add_rate(&headers, objection->limited, retry_after_s);
 	if (refusal == REFUSE_UNAUTHORIZED)
 		(void)headers_add(&headers, "WWW-Authenticate",
 		    "Bearer realm=\"callbackd\"");

@@ -135,7 +135,8 @@ http_server_enter_fd(struct http_server *server, struct http_conn *conn)
 
 	if ((size_t)conn->fd >= count) {
 		count = ((size_t)conn->fd + 64) * 2;
-		by_fd = realloc(server->by_fd, count * sizeof(struct http_conn *));
+		by_fd = realloc(server->by_fd,
+		    count * sizeof(struct http_conn *));
 		if (by_fd == NULL)
 			return false;
 		memset(by_fd + server->by_fd_count, 0,
@@ -226,11 +227,7 @@ sweep(struct http_server *server)
 	while (conn != NULL) {
 		struct http_conn *next = TAILQ_NEXT(conn, link);
 
-		if (!http_conn_is_late(conn, now_ms))
-			;
-		else if (conn->exchange != NULL) /* a stream: evhttp tells */
-			http_conn_cut(conn);
-		else
+		if (http_conn_is_late(conn, now_ms))
 			http_conn_close(conn);
 		conn = next;
 	}

@@ -128,8 +128,8 @@ target_of(const char *uri)
 static bool
 guard_agrees(const struct http_conn *conn, struct evhttp_request *req)
 {
-	size_t body_len =
-	    evbuffer_get_length(evhttp_request_get_input_buffer(req));
+	size_t body_len = evbuffer_get_length(
+	    evhttp_request_get_input_buffer(req));
 
 	return conn->exchange == NULL && conn->taken < conn->passed &&
 	    body_len <= (uint64_t)conn->held_bytes;
@@ -148,8 +148,8 @@ exchange_new(struct http_conn *conn, struct evhttp_request *req)
 	exchange->conn = conn;
 	exchange->req = req;
 	exchange->target = target_of(evhttp_request_get_uri(req));
-	exchange->body_len =
-	    evbuffer_get_length(evhttp_request_get_input_buffer(req));
+	exchange->body_len = evbuffer_get_length(
+	    evhttp_request_get_input_buffer(req));
 	exchange->held_bytes = (int64_t)exchange->body_len;
 	exchange->is_head = evhttp_request_get_command(req) == EVHTTP_REQ_HEAD;
 	exchange->is_1_0 = req->minor == 0;
@@ -170,8 +170,8 @@ http_exchange_cb(struct evhttp_request *req, void *arg)
 	struct http_server *server = arg;
 	struct evhttp_connection *evcon = evhttp_request_get_connection(req);
 	struct bufferevent *bev = evhttp_connection_get_bufferevent(evcon);
-	struct http_conn *conn =
-	    http_server_conn(server, bufferevent_getfd(bev));
+	struct http_conn *conn = http_server_conn(server,
+	    bufferevent_getfd(bev));
 	struct http_exchange *exchange;
 
 	if (conn == NULL) { /* there was no memory to watch it */
@@ -230,8 +230,9 @@ without_tabs(const char *value)
 const char *
 http_header(const struct http_exchange *exchange, const char *name)
 {
-	return without_tabs(evhttp_find_header(
-	    evhttp_request_get_input_headers(exchange->req), name));
+	return without_tabs(
+	    evhttp_find_header(evhttp_request_get_input_headers(exchange->req),
+		name));
 }
 
 void
@@ -240,8 +241,8 @@ http_each_header(const struct http_exchange *exchange,
 {
 	struct evkeyval *field;
 
-	TAILQ_FOREACH (field,
-	    evhttp_request_get_input_headers(exchange->req), next)
+	TAILQ_FOREACH (field, evhttp_request_get_input_headers(exchange->req),
+	    next)
 		each(field->key, without_tabs(field->value), arg);
 }
 
@@ -292,8 +293,7 @@ gather(struct evbuffer *input, size_t len)
 static struct blob *
 take_body(struct http_exchange *exchange)
 {
-	struct evbuffer *input =
-	    evhttp_request_get_input_buffer(exchange->req);
+	struct evbuffer *input = evhttp_request_get_input_buffer(exchange->req);
 	struct evbuffer_iovec pieces[2];
 	int count = evbuffer_peek(input, -1, NULL, pieces, 2);
 	struct blob *blob;

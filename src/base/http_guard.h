@@ -15,7 +15,8 @@
 /* What one request may have; read at its first byte. */
 struct guard_limits {
 	int64_t body_bytes;
-	int32_t head_bytes; /* line ends included; trailers have as much again */
+	int32_t
+	    head_bytes; /* line ends included; trailers have as much again */
 	int32_t field_count;
 };
 

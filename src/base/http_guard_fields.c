@@ -195,8 +195,7 @@ take_content_length(struct guard *guard, struct guard_step *step)
 	if (guard->has_length)
 		return guard_malformed(guard, step,
 		    "The request has more than one Content-Length.");
-	if (*digits == '\0' ||
-	    digits[strspn(digits, "0123456789")] != '\0')
+	if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0')
 		return guard_malformed(guard, step,
 		    "Content-Length is not a plain number.");
 	for (; *digits != '\0'; digits++)
@@ -319,8 +318,7 @@ guard_judge_head(struct guard *guard, struct guard_step *step)
 	if (guard->body_bytes <= guard->limits.body_bytes)
 		return true;
 	guard_too_large(guard, step, 413,
-	    "The body has %s%" PRId64 " bytes, the limit is %" PRId64
-	    " bytes.",
+	    "The body has %s%" PRId64 " bytes, the limit is %" PRId64 " bytes.",
 	    guard->body_bytes == INT64_MAX ? "at least " : "",
 	    guard->body_bytes, guard->limits.body_bytes);
 	return false;

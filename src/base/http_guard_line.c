@@ -188,8 +188,7 @@ step_authority(struct guard *guard, struct guard_step *step)
 		guard->value[guard->value_len++] = (char)c;
 		return 1;
 	}
-	if (!is_end ||
-	    !guard_is_authority(guard->value, guard->value_len))
+	if (!is_end || !guard_is_authority(guard->value, guard->value_len))
 		return guard_malformed(guard, step,
 		    "The target has no proper host before its path.");
 	guard->part = SECOND;

@@ -1,7 +1,8 @@
 /* http_private.h - what the parts of the HTTP server share.
  *
- * http.c: servers, listeners, the sweep. http_conn.c: connections, between
- * guard and evhttp. http_exchange.c: requests. http_reply.c: replies.
+ * http.c: servers, listeners, the sweep. http_conn.c: connections, beside those
+ * of evhttp. http_tap.c: the guard on a connection. http_exchange.c: requests.
+ * http_reply.c: replies.
  */
 #ifndef CALLBACKD_BASE_HTTP_PRIVATE_H
 #define CALLBACKD_BASE_HTTP_PRIVATE_H
@@ -102,7 +103,7 @@ struct http_exchange {
 	int64_t held_bytes;
 	bool is_head;
 	bool is_1_0;
-	bool closes;     /* no further request on this connection */
+	bool closes; /* no further request on this connection */
 	bool is_unix;
 	bool is_going;
 	bool is_stream;  /* its head is sent */
@@ -150,6 +151,17 @@ void http_conn_end_reply(struct http_conn *conn, struct evhttp_request *req,
     bool closes);
 /* Whether the limits want it closed at that moment. */
 bool http_conn_is_late(struct http_conn *conn, int64_t now_ms);
+
+/* Gives the gate back what was held for messages not yet taken. */
+void http_conn_release_held(struct http_conn *conn);
+
+/* ---- http_tap.c ---- */
+
+bool http_tap_add(struct http_conn *conn);
+/* There is a refusal, and every request before it has been answered. */
+bool http_tap_may_refuse(const struct http_conn *conn);
+/* Takes the connection from evhttp and answers. Does not free it. */
+void http_tap_refuse(struct http_conn *conn);
 
 /* ---- http_exchange.c ---- */
 

@@ -45,10 +45,9 @@ phrase_of(int status)
 		{ 410, "Gone" }, { 411, "Length Required" },
 		{ 412, "Precondition Failed" }, { 413, "Content Too Large" },
 		{ 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
-		{ 417, "Expectation Failed" },
-		{ 422, "Unprocessable Content" }, { 425, "Too Early" },
-		{ 426, "Upgrade Required" }, { 428, "Precondition Required" },
-		{ 429, "Too Many Requests" },
+		{ 417, "Expectation Failed" }, { 422, "Unprocessable Content" },
+		{ 425, "Too Early" }, { 426, "Upgrade Required" },
+		{ 428, "Precondition Required" }, { 429, "Too Many Requests" },
 		{ 431, "Request Header Fields Too Large" },
 		{ 500, "Internal Server Error" }, { 501, "Not Implemented" },
 		{ 502, "Bad Gateway" }, { 504, "Gateway Timeout" },
@@ -273,7 +272,8 @@ send_head(struct http_exchange *exchange, const struct http_reply *head)
 		buf_puts(out, "Transfer-Encoding: chunked\r\n");
 	buf_append(out, "\r\n", 2);
 	part = (struct iovec){ out->data, out->len };
-	return !buf_failed(out) && http_conn_send(exchange->conn, &part, 1, NULL);
+	return !buf_failed(out) &&
+	    http_conn_send(exchange->conn, &part, 1, NULL);
 }
 
 void

@@ -197,7 +197,6 @@ static const struct not_yet {
 	{ PLACE_TOP, "openfaas_compat", "true" },
 	{ PLACE_QUEUE, "executor", "command" },
 	{ PLACE_QUEUE, "executor", "pull" },
-	{ PLACE_QUEUE, "guarantee", "at-most-once" },
 	{ PLACE_QUEUE, "async_upstream", "poll" },
 	{ PLACE_QUEUE, "on_ordered_failure", "block" },
 	{ PLACE_QUEUE, "on_ordered_failure", "park" },

@@ -97,6 +97,14 @@ verdict_of_run(enum job_error transport, int status, enum job_error *error_out)
 
 /* ---- deliveries ---- */
 
+bool
+verdict_never_began(enum job_error error, int status)
+{
+	return error == ERROR_DNS_FAILED || error == ERROR_REFUSED ||
+	    error == ERROR_CONNECT_TIMEOUT || status == 425 ||
+	    status == 429 || status == 503;
+}
+
 enum verdict
 verdict_of_delivery(enum job_error transport, int status,
     const char *webhook_delivery, enum job_error *error_out)

@@ -74,7 +74,9 @@ struct ledger {
 
 	int64_t wall_ms;           /* of this turn */
 	int64_t mono_ms;
-	int64_t wall_offset_ms;    /* wall - mono; see ledger_moment */
+	int64_t wall_offset_ms;    /* wall - mono; see due_mono */
+	int64_t leap_at_ms;        /* the latest it showed before it was set */
+	int64_t leapt_ms;          /* forward, by so much in all; >= 0 */
 
 	struct outbox *outboxes;
 	unsigned outbox_count;
@@ -87,13 +89,19 @@ struct ledger {
 	atomic_llong turn_began_ms; /* monotonic; 0: it waits */
 };
 
-/* Planned moments are stored as wall time but waited for in monotonic time,
- * by one fixed difference: a jump of the wall clock moves nobody's turn. */
+/* Planned moments are stored as wall time but waited for in monotonic time. The
+ * difference changes only when somebody sets the clock; what waits already is
+ * not moved by it. */
 int64_t due_mono(const struct ledger *ledger, int64_t at_ms);
 int64_t planned_at(const struct ledger *ledger, int64_t after_ms);
+/* How long ago that was, leaps of the wall clock not counted; >= 0. */
+int64_t age_of(const struct ledger *ledger, int64_t at_ms);
 
 /* Opens the turn's transaction if it is not open. */
 enum store_result begin_writing(struct ledger *ledger);
+
+/* A job's place in its queue, and of its client. */
+void give_place(struct ledger *ledger, const struct job *job);
 
 /* The loop whose turn it is. */
 struct ledger_hands *next_hands(struct ledger *ledger);
@@ -142,8 +150,13 @@ void undo_claim(struct ledger *ledger, struct mail *mail);
 void mark_started(struct ledger *ledger, struct job *job);
 /* A job that is written down as queued joins its line. */
 void wait_for_turn(struct ledger *ledger, const struct job *job);
-/* The monotonic moment for which it waits in the sched; 0: none. */
+/* The monotonic moment for which it waits in the sched; 0: none. True only of
+ * what was planned since the clock was last set. */
 int64_t turn_due_mono(const struct ledger *ledger, const struct job *job);
+/* A job that waits in the sched, for due_mono_ms, is to be given up at
+ * expires_at_ms. False: no memory. */
+bool watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_at_ms,
+    int64_t due_mono_ms);
 /* A request without fields and body has no payload: *out stays empty. */
 enum store_result load_request(struct ledger *ledger, int64_t seq,
     struct payload *out);

@@ -192,7 +192,7 @@ run_ledger(void *arg)
 			use_idle_time(ledger);
 		wait_for_mail(ledger);
 	}
-	while (take_turn(ledger) > 0)
+	while (take_turn(ledger) > 0 || ledger->reads.count > 0)
 		continue;
 	return NULL;
 }

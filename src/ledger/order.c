@@ -3,6 +3,7 @@
 
 #include "callbackd/clock.h"
 #include "callbackd/ledger.h"
+#include "callbackd/sched.h"
 
 struct order *
 order_new(enum order_kind kind, struct loop *from,
@@ -21,6 +22,13 @@ order_new(enum order_kind kind, struct loop *from,
 	job_init(&order->job);
 	delivery_init(&order->delivery);
 	return order;
+}
+
+void
+order_give_place(struct order *order)
+{
+	queue_give_place(order->queue->gauge, order->place_bytes);
+	client_give_place(conf_client_find(order->conf, order->client));
 }
 
 void

@@ -140,7 +140,7 @@ log_accepted(struct ledger *ledger, const struct job *job)
 static void
 conclude_replay(struct ledger *ledger, struct order *order)
 {
-	queue_give_place(order->queue->gauge, order->place_bytes);
+	order_give_place(order);
 	fill_facts(ledger, &order->job, &order->facts);
 	answer_order(ledger, order, order->result);
 }
@@ -180,7 +180,7 @@ undo_accept(struct ledger *ledger, struct mail *mail)
 	if (order->run != NULL)
 		sched_give_slot(ledger->sched, order->job.queue);
 	run_free(&order->run);
-	queue_give_place(order->queue->gauge, order->place_bytes);
+	order_give_place(order);
 	answer_order(ledger, order, ORDER_UNAVAILABLE);
 }
 

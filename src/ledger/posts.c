@@ -214,7 +214,7 @@ static bool
 is_too_old(const struct ledger *ledger, const struct delivery *delivery)
 {
 	return delivery->attempts > 0 &&
-	    ledger->wall_ms - delivery->schedule_at_ms >
+	    age_of(ledger, delivery->schedule_at_ms) >
 	    ledger->conf->callback.schedule.max_age_ms;
 }
 
@@ -308,7 +308,7 @@ plan_next_attempt(struct ledger *ledger, struct post *post)
 
 	if (schedule_wait_ms(&ledger->conf->callback.schedule,
 		delivery->attempts,
-		ledger->wall_ms - delivery->schedule_at_ms, post->asked_ms,
+		age_of(ledger, delivery->schedule_at_ms), post->asked_ms,
 		random_u32(), &wait_ms))
 		delivery->next_at_ms = planned_at(ledger, wait_ms);
 	else

@@ -46,21 +46,21 @@ line_up(struct recovery *recovery, const struct open_job *job)
 	struct waiting waiting = { job->seq, job->priority,
 		(uint32_t)job->request_bytes, 0 };
 
-	if (job->run_at_ms > ledger->wall_ms)
+	/* Moments up to that of its acceptance say "at once", whatever the clock
+	 * shows by now. */
+	if (job->run_at_ms > ledger->wall_ms &&
+	    job->run_at_ms > uuid_ms(job->seq))
 		waiting.due_mono_ms = due_mono(ledger, job->run_at_ms);
 	if (gauge != NULL)
 		queue_hold_place(gauge, job->request_bytes);
 	else
 		recovery->unknown++;
+	client_hold_place(conf_client_find(ledger->conf, job->client));
 	recovery->waiting++;
-	if (job->expires_at_ms >= 0 && job->attempts == 0) {
-		const struct line_item item = {
-			due_mono(ledger, job->expires_at_ms), job->seq, 0, 0
-		};
-
-		if (!line_join(ledger->expiring, &item))
-			return false;
-	}
+	if (job->expires_at_ms >= 0 && job->attempts == 0 &&
+	    !watch_expiry(ledger, job->seq, job->expires_at_ms,
+		waiting.due_mono_ms))
+		return false;
 	return sched_wait(ledger->sched, job->queue, &waiting,
 	    ledger->mono_ms);
 }
@@ -122,7 +122,7 @@ end_interrupted(struct ledger *ledger, struct job *job)
 		&job->status))
 		return STORE_BROKEN;
 	if (again)
-		job->run_at_ms = job->created_at_ms;
+		job->run_at_ms = ledger->wall_ms;
 	else
 		job->finished_at_ms = ledger->wall_ms;
 	result = store_update_job(ledger->store, job, NULL);
@@ -227,7 +227,8 @@ line_up_interrupted(struct recovery *recovery)
 			.attempts = job.attempts,
 			.max_attempts = job.max_attempts,
 			.status = job.status,
-			.queue = job.queue };
+			.queue = job.queue,
+			.client = job.client };
 		if (job.status == JOB_QUEUED)
 			lined_up = line_up(recovery, &open);
 		job_clear(&job);

@@ -20,22 +20,28 @@ static const struct backoff BACKOFF_DEFAULT = { 1000, 60000, 2.0 };
 
 /* ---- waiting ---- */
 
-static void
-watch_expiry(struct ledger *ledger, const struct job *job)
+bool
+watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_at_ms,
+    int64_t due_mono_ms)
 {
-	const struct line_item item = { due_mono(ledger, job->expires_at_ms),
-		job->id.seq, 0, 0 };
+	const struct line_item item = { due_mono(ledger, expires_at_ms), seq,
+		(uint32_t)due_mono_ms,
+		(uint32_t)((uint64_t)due_mono_ms >> 32) };
 
-	if (job->expires_at_ms < 0 || job->attempts > 0)
-		return;
-	/* Without memory it is still given up when its turn comes. */
-	(void)line_join(ledger->expiring, &item);
+	return line_join(ledger->expiring, &item);
+}
+
+/* What watch_expiry was told. */
+static int64_t
+due_of_watched(const struct line_item *item)
+{
+	return (int64_t)((uint64_t)item->tag << 32 | item->bytes);
 }
 
 int64_t
 turn_due_mono(const struct ledger *ledger, const struct job *job)
 {
-	if (job->run_at_ms <= job->created_at_ms)
+	if (job->attempts == 0 && job->run_at_ms <= job->created_at_ms)
 		return 0;
 	return due_mono(ledger, job->run_at_ms);
 }
@@ -46,7 +52,10 @@ wait_for_turn(struct ledger *ledger, const struct job *job)
 	const struct waiting waiting = { job->id.seq, job->priority,
 		(uint32_t)job->request_bytes, turn_due_mono(ledger, job) };
 
-	watch_expiry(ledger, job);
+	/* Without memory it is still given up when its turn comes. */
+	if (job->expires_at_ms >= 0 && job->attempts == 0)
+		(void)watch_expiry(ledger, job->id.seq, job->expires_at_ms,
+		    waiting.due_mono_ms);
 	if (!sched_wait(ledger->sched, job->queue, &waiting, ledger->mono_ms))
 		log_event(ledger->log, LOG_LEVEL_ERROR, "job_parked",
 		    LOG_TEXT("queue", job->queue),
@@ -94,8 +103,27 @@ add_event(struct ledger *ledger, const struct job *job, enum job_event event,
 
 /* ---- the end of a run ---- */
 
+static bool
+runs_at_most_once(const struct ledger *ledger, const char *queue)
+{
+	const struct conf_queue *conf = conf_queue_find(ledger->conf, queue);
+
+	return conf != NULL && conf->guarantee == AT_MOST_ONCE;
+}
+
+static bool
+may_run_again(const struct ledger *ledger, const struct run *run)
+{
+	const struct job *job = &run->job;
+
+	if (job->attempts >= job->max_attempts)
+		return false;
+	return !runs_at_most_once(ledger, job->queue) ||
+	    verdict_never_began(run->error, run->status);
+}
+
 static enum job_move
-move_after(const struct run *run)
+move_after(const struct ledger *ledger, const struct run *run)
 {
 	if (run->never_ran)
 		return JOB_EXPIRE;
@@ -103,8 +131,7 @@ move_after(const struct run *run)
 	case VERDICT_SUCCESS:
 		return JOB_SUCCEED;
 	case VERDICT_RETRY:
-		return run->job.attempts < run->job.max_attempts ? JOB_RETRY :
-								   JOB_FAIL;
+		return may_run_again(ledger, run) ? JOB_RETRY : JOB_FAIL;
 	case VERDICT_FINAL:
 		return JOB_FAIL;
 	}
@@ -149,7 +176,7 @@ judge(struct ledger *ledger, struct run *run)
 	free(job->error_detail);
 	job->error_detail =
 	    run->detail[0] != '\0' ? text_copy(run->detail) : NULL;
-	if (!job_next(job->status, move_after(run), &job->status))
+	if (!job_next(job->status, move_after(ledger, run), &job->status))
 		log_event(ledger->log, LOG_LEVEL_ERROR, "illegal_move",
 		    LOG_TEXT("state", job_status_name(job->status)));
 	if (!job_has_ended(job->status)) {
@@ -205,7 +232,7 @@ count_end(struct ledger *ledger, const struct run *run,
 	atomic_fetch_add_explicit(&gauge->ended[job->status], 1,
 	    memory_order_relaxed);
 	if (run->held_place)
-		queue_give_place(gauge, job->request_bytes);
+		give_place(ledger, job);
 	sched_drained(ledger->sched, job->queue, ledger->mono_ms);
 }
 
@@ -271,7 +298,8 @@ static bool
 is_too_late(const struct ledger *ledger, const struct job *job)
 {
 	return job->expires_at_ms >= 0 && job->attempts == 0 &&
-	    due_mono(ledger, job->expires_at_ms) <= ledger->mono_ms;
+	    age_of(ledger, job->created_at_ms) >=
+	    job->expires_at_ms - job->created_at_ms;
 }
 
 /* The job ends without having begun: as a run that never ran. */
@@ -322,6 +350,7 @@ expire_waiting(struct ledger *ledger)
 	while (done++ < TURN_MAX &&
 	    (item = line_first(ledger->expiring)) != NULL &&
 	    item->rank <= ledger->mono_ms) {
+		int64_t due_mono_ms = due_of_watched(item);
 		struct run *run;
 		enum store_result result =
 		    load_run(ledger, item->seq, &run);
@@ -333,8 +362,7 @@ expire_waiting(struct ledger *ledger)
 			continue;
 		if (run->job.attempts > 0 ||
 		    !sched_leave(ledger->sched, run->job.queue,
-			run->job.priority, run->job.id.seq,
-			turn_due_mono(ledger, &run->job))) {
+			run->job.priority, run->job.id.seq, due_mono_ms)) {
 			run_free(&run);
 			continue;
 		}
@@ -353,14 +381,6 @@ put_back(struct ledger *ledger, const char *queue,
 		log_event(ledger->log, LOG_LEVEL_ERROR, "job_parked",
 		    LOG_TEXT("queue", queue),
 		    LOG_TEXT("why", "out of memory; waits for a restart"));
-}
-
-static bool
-runs_at_most_once(const struct ledger *ledger, const char *queue)
-{
-	const struct conf_queue *conf = conf_queue_find(ledger->conf, queue);
-
-	return conf != NULL && conf->guarantee == AT_MOST_ONCE;
 }
 
 /* Writes the claim down; run joins `claims`, also when that fails, so that
@@ -452,11 +472,10 @@ void
 begin_run(struct ledger *ledger, struct mail *mail)
 {
 	struct run *run = (struct run *)mail;
-	struct queue_gauge *gauge = sched_gauge(ledger->sched, run->job.queue);
 	char id[UUID_TEXT_SIZE];
 
-	if (!job_holds_place(&run->job) && gauge != NULL)
-		queue_give_place(gauge, run->job.request_bytes);
+	if (!job_holds_place(&run->job))
+		give_place(ledger, &run->job);
 	if (run->has_event)
 		plan_delivery(ledger, &run->delivery);
 	run->has_event = false;

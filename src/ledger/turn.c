@@ -19,6 +19,7 @@
 #define PURGE_ROWS 256     /* looked at in one go: about a millisecond */
 #define PURGE_REST_MS 1000 /* between two sweeps with nothing to do */
 #define TIDY_MS 10000
+#define LEAP_MS 1000       /* of the wall clock against the monotonic one */
 
 int64_t
 due_mono(const struct ledger *ledger, int64_t at_ms)
@@ -30,6 +31,26 @@ int64_t
 planned_at(const struct ledger *ledger, int64_t after_ms)
 {
 	return ledger->mono_ms + after_ms + ledger->wall_offset_ms;
+}
+
+void
+give_place(struct ledger *ledger, const struct job *job)
+{
+	struct queue_gauge *gauge = sched_gauge(ledger->sched, job->queue);
+
+	if (gauge != NULL)
+		queue_give_place(gauge, job->request_bytes);
+	client_give_place(conf_client_find(ledger->conf, job->client));
+}
+
+int64_t
+age_of(const struct ledger *ledger, int64_t at_ms)
+{
+	int64_t age_ms = ledger->wall_ms - at_ms;
+
+	if (at_ms <= ledger->leap_at_ms)
+		age_ms -= ledger->leapt_ms;
+	return age_ms < 0 ? 0 : age_ms;
 }
 
 struct ledger_hands *
@@ -361,16 +382,35 @@ use_idle_time(struct ledger *ledger)
 
 /* ---- the turn ---- */
 
+/* The wall clock has been set: from now on planned moments are written down as
+ * it shows them. Set forward, it makes all that was written before seem older
+ * than it is, which age_of takes back; set back, it makes it seem younger, which
+ * only makes us patient. */
+static void
+note_leap(struct ledger *ledger, int64_t leap_ms)
+{
+	if (ledger->leap_at_ms < planned_at(ledger, 0))
+		ledger->leap_at_ms = planned_at(ledger, 0);
+	ledger->leapt_ms += leap_ms;
+	if (ledger->leapt_ms < 0)
+		ledger->leapt_ms = 0;
+	ledger->wall_offset_ms += leap_ms;
+	log_event(ledger->log, LOG_LEVEL_WARN, "clock_set",
+	    LOG_INT("leap_ms", leap_ms));
+}
+
+/* Less than LEAP_MS is lived with, so that the turn's two moments always have
+ * the one difference. */
 static void
 read_clocks(struct ledger *ledger)
 {
-	int64_t jump_ms;
+	int64_t leap_ms;
 
 	ledger->mono_ms = clock_mono_ms();
-	ledger->wall_ms = clock_wall_ms();
-	jump_ms = ledger->wall_ms - ledger->mono_ms - ledger->wall_offset_ms;
-	if (jump_ms > 1000 || jump_ms < -1000)
-		ledger->wall_offset_ms = ledger->wall_ms - ledger->mono_ms;
+	leap_ms = clock_wall_ms() - planned_at(ledger, 0);
+	if (leap_ms > LEAP_MS || leap_ms < -LEAP_MS)
+		note_leap(ledger, leap_ms);
+	ledger->wall_ms = planned_at(ledger, 0);
 }
 
 static void

@@ -17,6 +17,7 @@
 
 struct gauges {
 	struct queue_gauge *first;
+	struct client_gauge *first_client;
 };
 
 struct gauges *
@@ -29,12 +30,17 @@ void
 gauges_free(struct gauges **gauges)
 {
 	struct queue_gauge *gauge;
+	struct client_gauge *client;
 
 	if (*gauges == NULL)
 		return;
 	while ((gauge = (*gauges)->first) != NULL) {
 		(*gauges)->first = gauge->next;
 		free(gauge);
+	}
+	while ((client = (*gauges)->first_client) != NULL) {
+		(*gauges)->first_client = client->next;
+		free(client);
 	}
 	free(*gauges);
 	*gauges = NULL;
@@ -57,6 +63,23 @@ find_or_add(struct gauges *gauges, const char *name)
 	return gauge;
 }
 
+static struct client_gauge *
+find_or_add_client(struct gauges *gauges, const char *name)
+{
+	struct client_gauge *gauge;
+
+	for (gauge = gauges->first_client; gauge != NULL; gauge = gauge->next)
+		if (strcmp(gauge->name, name) == 0)
+			return gauge;
+	gauge = calloc(1, sizeof(*gauge));
+	if (gauge == NULL)
+		return NULL;
+	memcpy(gauge->name, name, strnlen(name, NAME_SIZE - 1));
+	gauge->next = gauges->first_client;
+	gauges->first_client = gauge;
+	return gauge;
+}
+
 bool
 gauges_adopt(struct gauges *gauges, struct conf *conf)
 {
@@ -65,6 +88,13 @@ gauges_adopt(struct gauges *gauges, struct conf *conf)
 
 		queue->gauge = find_or_add(gauges, queue->name);
 		if (queue->gauge == NULL)
+			return false;
+	}
+	for (size_t i = 0; i < conf->client_count; i++) {
+		struct conf_client *client = &conf->clients[i];
+
+		client->gauge = find_or_add_client(gauges, client->name);
+		if (client->gauge == NULL)
 			return false;
 	}
 	return true;
@@ -105,6 +135,57 @@ queue_hold_place(struct queue_gauge *gauge, int64_t bytes)
 {
 	atomic_fetch_add(&gauge->places, 1);
 	atomic_fetch_add(&gauge->place_bytes, bytes);
+}
+
+bool
+client_take_place(const struct conf_client *client)
+{
+	if (client == NULL)
+		return true;
+	if (atomic_fetch_add(&client->gauge->places, 1) <
+		client->max_queued ||
+	    client->max_queued == 0)
+		return true;
+	client_give_place(client);
+	return false;
+}
+
+void
+client_give_place(const struct conf_client *client)
+{
+	if (client != NULL)
+		atomic_fetch_sub(&client->gauge->places, 1);
+}
+
+void
+client_hold_place(const struct conf_client *client)
+{
+	if (client != NULL)
+		atomic_fetch_add(&client->gauge->places, 1);
+}
+
+/* Each request costs 1/rate seconds; a client may be in debt by what burst
+ * requests cost. paid_until is the moment at which the debt is paid. */
+bool
+client_take_turn(const struct conf_client *client, int64_t now_mono_us,
+    int64_t *left_out, int64_t *wait_us_out)
+{
+	int64_t cost_us = (int64_t)(1e6 / client->rate);
+	int64_t credit_us = (int64_t)(1e6 * client->burst / client->rate);
+	long long paid = atomic_load(&client->gauge->paid_until_us);
+	long long next;
+
+	do {
+		next = (paid > now_mono_us ? paid : now_mono_us) + cost_us;
+		*left_out = 0;
+		*wait_us_out = next - now_mono_us - credit_us;
+		if (*wait_us_out > 0)
+			return false;
+	} while (!atomic_compare_exchange_weak(&client->gauge->paid_until_us,
+	    &paid, next));
+	*left_out = cost_us > 0 ? -*wait_us_out / cost_us : 0;
+	*wait_us_out = 0;
+	return true;
 }
 
 int64_t

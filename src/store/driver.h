@@ -70,8 +70,8 @@ struct driver_ops {
 
 	enum store_result (*add_key)(struct driver *driver, const char *client,
 	    const char *key, const struct store_key *first);
-	enum store_result (*find_key)(struct driver *driver,
-	    const char *client, const char *key, struct store_key *out);
+	enum store_result (*find_key)(struct driver *driver, const char *client,
+	    const char *key, struct store_key *out);
 	enum store_result (*probe)(struct driver *driver);
 
 	/* Replaces a delivery of the same id. */

@@ -417,6 +417,7 @@ each_open_job(struct driver *driver,
 		open.max_attempts = row->job.max_attempts;
 		open.status = row->job.status;
 		open.queue = row->job.queue;
+		open.client = row->job.client;
 		open.ordering_key = row->job.ordering_key;
 		if (!each(&open, arg))
 			break;

@@ -15,7 +15,7 @@ struct row {
 	struct job job;
 	struct payload request, response;
 	bool has_response;
-	char fingerprint[SHA256_HEX_SIZE]; /* with an idempotency key, else "" */
+	char fingerprint[SHA256_HEX_SIZE]; /* with a key, else "" */
 	struct delivery delivery; /* in the other table; a job's is empty */
 };
 

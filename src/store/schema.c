@@ -2,8 +2,8 @@
  *
  * 1. A job's seq is its rowid: the id leads to the row, rows lie in the order
  *    of acceptance, and a new one goes to the end of the tree.
- * 2. What changes in a job's life is in a small row, because every change writes
- *    the whole row anew; what was asked for is written once, beside the body.
+ * 2. What changes in a job's life is in a small row, because every change
+ *    writes it anew; what was asked for is written once, beside the body.
  *    Requests and responses have a table each: in a common one either kind
  *    would land in the middle of the tree. Tables with rowids, since an index
  *    tree keeps but a quarter of a page of a large row in place.
@@ -140,7 +140,7 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 
 #define EACH_OPEN_JOB(status) \
     "SELECT seq, run_at, expires_at, request_bytes, priority, attempts," \
-    " max_attempts, status, queue, ordering_key" \
+    " max_attempts, status, queue, client, ordering_key" \
     " FROM jobs INDEXED BY open_jobs WHERE status < 2 AND status = " status \
     " ORDER BY seq"
 

@@ -4,8 +4,8 @@
  * 1. One process owns a store: it holds flock(2) on PATH-lock. Not on the file
  *    itself: closing any descriptor of it would drop the locks that SQLite
  *    holds there (fcntl(2), POSIX locks).
- * 2. A file that is not ours, newer, or damaged is left as it was. So its header
- *    is looked at before SQLite touches it; our mark is in the header from the
+ * 2. A file that is not ours, newer, or damaged is left as it was. Its header is
+ *    looked at before SQLite touches it; our mark is in the header from the
  *    first moment on, since a new file is made in one transaction before it
  *    gets a log.
  * 3. Which commit waits for the disk is decided when it is made. PRAGMA
@@ -337,7 +337,7 @@ header_is_ours(const char *path, const unsigned char *header, ssize_t len,
 	return true;
 }
 
-/* Only for the owner of the lock, before SQLite opens the file (invariant 1). */
+/* Only for the owner of the lock, before SQLite opens the file: invariant 1. */
 static bool
 look_at_header(const char *path, struct reason *why_out)
 {

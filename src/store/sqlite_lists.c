@@ -188,7 +188,8 @@ take_open_job(sqlite3_stmt *statement, struct open_job *job)
 	job->max_attempts = sqlite3_column_int(statement, 6);
 	job->status = (enum job_status)status;
 	job->queue = text_at(statement, 8);
-	job->ordering_key = (const char *)sqlite3_column_text(statement, 9);
+	job->client = text_at(statement, 9);
+	job->ordering_key = (const char *)sqlite3_column_text(statement, 10);
 	return (status == JOB_QUEUED || status == JOB_RUNNING) &&
 	    job->priority >= 0 && job->priority <= PRIORITY_MAX;
 }

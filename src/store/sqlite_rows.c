@@ -475,8 +475,8 @@ sqlite_find_key(struct driver *driver, const char *client, const char *key,
     struct store_key *out)
 {
 	struct sqlite *self = sqlite_of(driver);
-	struct cursor cursor = { sqlite_statement(self, SQL_FIND_KEY), 1,
-		false, false };
+	struct cursor cursor = { sqlite_statement(self, SQL_FIND_KEY), 1, false,
+		false };
 	enum store_result result;
 	int rc;
 
@@ -488,8 +488,7 @@ sqlite_find_key(struct driver *driver, const char *client, const char *key,
 	if (rc == SQLITE_ROW) {
 		cursor.at = 0;
 		out->job_seq = take_number(&cursor);
-		take_name(&cursor, out->fingerprint,
-		    sizeof(out->fingerprint));
+		take_name(&cursor, out->fingerprint, sizeof(out->fingerprint));
 		result = sqlite_taken(self, &cursor);
 	} else if (rc == SQLITE_DONE) {
 		result = STORE_MISSING;

@@ -9,7 +9,6 @@
  */
 #include "client.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +57,11 @@ answered(struct stream *stream, const struct message *message)
 	bool accepted = message->head_bytes > 12 &&
 	    memcmp(message->head + 9, "202", 3) == 0;
 
+	/* Some servers say 408 to a connection that was idle for long. */
 	if (stream->number == no_token) {
-		errno = EPROTO;
-		give_up("an answer that nobody waits for");
+		stream_close(stream);
+		closed(stream);
+		return;
 	}
 	if (!accepted && client->tally->refused == 0)
 		fprintf(stderr, "load: refused: %.*s\n",

@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <sys/wait.h>
@@ -49,8 +50,8 @@ accept_cb(struct evhttp_request *request, void *owner)
 		event_base_loopexit(front->base, NULL);
 }
 
-/* A few jobs more than are counted, so that none waits for the last one. */
-static void
+/* Until it is killed. */
+_Noreturn static void
 flood(uint16_t port)
 {
 	struct tally tally = { 0 };
@@ -63,12 +64,11 @@ flood(uint16_t port)
 
 	tally_begin(&tally);
 	client = client_new(wire, &tally, &plan);
-	client_flood(client, FLOOR_WARM_JOBS + FLOOR_JOBS, SIZE_MAX);
-	while (tally.accepted < FLOOR_WARM_JOBS + FLOOR_JOBS) {
+	client_flood(client, SIZE_MAX, SIZE_MAX);
+	for (;;) {
 		client_push(client);
 		wire_turn(wire, -1);
 	}
-	_exit(0);
 }
 
 static struct event_base *
@@ -106,6 +106,7 @@ floor_accept_us(void)
 	if (child == 0)
 		flood(port);
 	event_base_dispatch(front.base);
+	kill(child, SIGKILL);
 	evhttp_free(http);
 	event_base_free(front.base);
 	waitpid(child, NULL, 0);

@@ -71,7 +71,8 @@ struct bench {
 	struct memory full; /* with the backlog, or at the end of steady */
 	struct memory after;
 	struct reading begun;
-	struct reading filled;
+	struct reading filled; /* without a backlog: begun */
+	struct reading released;
 	struct reading steady;
 	struct reading done;
 };
@@ -125,6 +126,7 @@ fill(struct bench *bench)
 {
 	size_t backlog = bench->run.backlog;
 
+	bench->filled = bench->begun;
 	if (backlog == 0)
 		return;
 	sink_hold(bench->sink);
@@ -141,7 +143,7 @@ flow(struct bench *bench)
 {
 	const struct run *run = &bench->run;
 
-	bench->filled = read_meters(bench);
+	bench->released = read_meters(bench);
 	sink_release(bench->sink);
 	if (run->rate > 0)
 		client_pace(bench->client, run->rate);
@@ -211,7 +213,7 @@ print_rates(const struct bench *bench)
 	if (bench->run.backlog > 0) {
 		accepted = (double)bench->run.backlog;
 		accepting_ns = bench->filled.at_ns - from->at_ns;
-		from = &bench->filled;
+		from = &bench->released;
 	}
 	printf(",%.0f,%.0f,%.3f,%.3f,%.3f,%.3f",
 	    per(accepted, (double)accepting_ns / 1e9),
@@ -225,12 +227,13 @@ print_costs(const struct bench *bench)
 {
 	const struct reading *begun = &bench->begun;
 	const struct reading *filled = &bench->filled;
+	const struct reading *released = &bench->released;
 	const struct reading *steady = &bench->steady;
 	const struct reading *done = &bench->done;
 
 	printf(",%.1f,%.1f,%.1f", cpu_between(begun, done, done->ended),
 	    cpu_between(begun, filled, filled->accepted),
-	    cpu_between(filled, steady, steady->ended - filled->ended));
+	    cpu_between(released, steady, steady->ended - released->ended));
 	printf(",%.1f,%.1f,%.1f,%.1f,%.1f,%.1f\n", bench->idle.pss_mib,
 	    bench->full.pss_mib, bench->after.pss_mib, bench->idle.rss_mib,
 	    bench->full.rss_mib,

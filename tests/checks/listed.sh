@@ -36,7 +36,7 @@ for file in tests/*/*.[ch]; do
 	*/fuzz_*.c) expect fuzz_targets "$file" "${file%.c}" ;;
 	tests/bench/* | tests/peers/*)
 		grep -qF " $file" Makefile.am ||
-		    expect "${folder}_sources" "$file"
+		    expect "the ${folder}'s sources" "$file"
 		;;
 	*) expect "lib${folder}_a_SOURCES" "$file" ;;
 	esac

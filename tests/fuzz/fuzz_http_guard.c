@@ -165,8 +165,8 @@ check_head(const char *head, size_t len)
 
 	require(memchr(head, '\0', len) == NULL);
 	require(len >= 16 && memcmp(end - 4, "\r\n\r\n", 4) == 0);
-	require(target != NULL && (target[1] == '/' || target[1] == 'h' ||
-				      target[1] == 'H'));
+	require(target != NULL &&
+	    (target[1] == '/' || target[1] == 'h' || target[1] == 'H'));
 	require(target[1] != '/' || target[2] != '/');
 	while (at < end - 2) {
 		const char *line_end = memchr(at, '\n', (size_t)(end - at));

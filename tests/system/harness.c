@@ -140,7 +140,7 @@ world_configure(struct world *world, const struct setup *setup)
 	    or_usual(setup->store, "sqlite:callbackd.db"),
 	    or_usual(setup->top, ""));
 	buf_printf(&conf,
-	    "queue \"work\" {\n path = \"/work/\"\n"
+	    "queue \"mill\" {\n path = \"/mill/\"\n"
 	    " upstream = \"%s/\"\n %s}\n",
 	    url, or_usual(setup->queue, QUEUE_USUAL));
 	buf_printf(&conf, "callback {\n secret_file = \"secret\"\n%s}\n",

@@ -32,7 +32,7 @@ struct setup {
 	const char *listen;   /* "127.0.0.1:0" */
 	const char *top;      /* further top-level settings */
 	const char *store;    /* "sqlite:callbackd.db" */
-	const char *queue;    /* of queue "work" at /work/: QUEUE_USUAL */
+	const char *queue;    /* of queue "mill" at /mill/: QUEUE_USUAL */
 	const char *callback; /* CALLBACK_USUAL; the secret comes by itself */
 	const char *more;     /* further sections; %s is the upstream's URL */
 	bool no_upstream;     /* nobody listens at the queue's upstream */

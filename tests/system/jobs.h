@@ -10,7 +10,7 @@
 
 #define ID_SIZE 37
 
-/* POST target (below /work, so "/work/ok") and demand 202 with its Location. */
+/* POST target (below /mill, so "/mill/ok") and demand 202 with its Location. */
 void submit(struct world *world, const char *target, const char *fields,
     const char *body, char id_out[ID_SIZE]);
 /* The same without looking at the answer's status. */

@@ -5,6 +5,7 @@
  */
 #include "patience.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -44,10 +45,8 @@ patient_ms(int64_t ms)
 bool
 patience_lasts(int64_t until_mono_ms)
 {
-	struct timespec pause = { 0, PAUSE_MS * 1000000L };
-
 	if (now_mono_ms() >= until_mono_ms)
 		return false;
-	nanosleep(&pause, NULL);
+	(void)poll(NULL, 0, PAUSE_MS);
 	return true;
 }

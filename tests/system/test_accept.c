@@ -23,7 +23,7 @@ START_TEST(a_request_is_answered_202_with_all_that_a_client_needs)
 	int64_t number;
 
 	world_open(&world, NULL);
-	try_submit(&world, "/work/ok", LATER, "hello", &reply);
+	try_submit(&world, "/mill/ok", LATER, "hello", &reply);
 	accepted_id(&reply, text);
 	ck_assert(uuid_parse(text, strlen(text), &id));
 	ck_assert_str_eq(reply_header(&reply, "Content-Type"),
@@ -83,12 +83,12 @@ START_TEST(a_waiting_jobs_document_has_every_key_in_its_type)
 	const struct json_value *job;
 
 	world_open(&world, NULL);
-	try_submit(&world, "/work/echo?x=1",
+	try_submit(&world, "/mill/echo?x=1",
 	    LATER "Content-Type: text/plain\r\n", "hello", &reply);
 	job = reply_json(&reply);
 	EXPECT_MEMBERS(job, members);
 	ck_assert_ptr_nonnull(look_at(job, "estimated_wait_ms"));
-	ck_assert_str_eq(look_text(job, "queue"), "work");
+	ck_assert_str_eq(look_text(job, "queue"), "mill");
 	ck_assert_str_eq(look_text(job, "status"), "queued");
 	ck_assert_int_eq(look_int(job, "attempts"), 0);
 	ck_assert_int_eq(look_int(job, "max_attempts"), 3);
@@ -130,7 +130,7 @@ START_TEST(an_ended_jobs_document_has_its_response_and_its_callback)
 
 	world_open(&world, NULL);
 	snprintf(url, sizeof(url), "%s/ok", world.receiver.url);
-	submit(&world, "/work/status/201?body=made", callback_to(&world, "/ok"),
+	submit(&world, "/mill/status/201?body=made", callback_to(&world, "/ok"),
 	    "{}", id);
 	callback_wait(&world, id, "delivered", &reply);
 	job = reply_json(&reply);
@@ -182,7 +182,7 @@ START_TEST(a_documents_moments_are_true_and_say_utc_with_milliseconds)
 	int64_t created;
 
 	world_open(&world, NULL);
-	try_submit(&world, "/work/ok",
+	try_submit(&world, "/mill/ok",
 	    "Job-Delay: 90s\r\nJob-Expires: 2h\r\nJob-Priority: 3\r\n", "x",
 	    &reply);
 	job = reply_json(&reply);
@@ -209,7 +209,7 @@ START_TEST(the_location_is_known_right_after_the_202)
 	client_open(&posts, world.api);
 	client_open(&polls, world.api);
 	for (int i = 0; i < 200; i++) {
-		client_ask(&posts, "POST", "/work/ok", "", "x", &reply);
+		client_ask(&posts, "POST", "/mill/ok", "", "x", &reply);
 		accepted_id(&reply, id);
 		reply_clear(&reply);
 		snprintf(target, sizeof(target), "/v1/jobs/%s", id);
@@ -239,7 +239,7 @@ START_TEST(pipelined_requests_are_answered_in_their_order)
 	world_open(&world, NULL);
 	client_open(&client, world.api);
 	for (int i = 0; i < 10; i++) {
-		snprintf(path, sizeof(path), "/work/ok?n=%d", i);
+		snprintf(path, sizeof(path), "/mill/ok?n=%d", i);
 		client_send_request(&client, "POST", path, LATER, "x", 1);
 	}
 	for (int i = 0; i < 10; i++) {
@@ -264,7 +264,7 @@ START_TEST(a_head_request_becomes_a_job_and_is_answered_without_a_body)
 
 	world_open(&world, NULL);
 	client_open(&client, world.api);
-	client_ask(&client, "HEAD", "/work/ok", LATER, NULL, &reply);
+	client_ask(&client, "HEAD", "/mill/ok", LATER, NULL, &reply);
 	ck_assert_int_eq(reply.status, 202);
 	snprintf(target, sizeof(target), "%s",
 	    reply_header(&reply, "Location"));
@@ -292,7 +292,7 @@ START_TEST(an_expected_continue_comes_before_the_body_is_sent)
 	struct client client;
 	struct reply reply;
 	static const char head[] =
-	    "POST /work/ok HTTP/1.1\r\nHost: g\r\n"
+	    "POST /mill/ok HTTP/1.1\r\nHost: g\r\n"
 	    "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n";
 
 	world_open(&world, NULL);
@@ -322,7 +322,7 @@ START_TEST(links_begin_with_the_public_url)
 	const char *link;
 
 	world_open(&world, &setup);
-	try_submit(&world, "/work/ok", LATER, "x", &reply);
+	try_submit(&world, "/mill/ok", LATER, "x", &reply);
 	ck_assert_int_eq(reply.status, 202);
 	for (int i = 0; i < 3; i++) {
 		link = look_text(reply_json(&reply), names[i]);
@@ -345,7 +345,7 @@ START_TEST(clients_that_leave_before_the_answer_harm_nobody)
 	world_open(&world, NULL);
 	for (int i = 0; i < 120; i++) {
 		client_open(&client, world.api);
-		client_send_request(&client, "POST", "/work/ok", "", "x", 1);
+		client_send_request(&client, "POST", "/mill/ok", "", "x", 1);
 		if (i % 3 == 0)
 			setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &at_once,
 			    sizeof(at_once));
@@ -353,7 +353,7 @@ START_TEST(clients_that_leave_before_the_answer_harm_nobody)
 			shutdown(client.fd, SHUT_WR);
 		client_close(&client);
 	}
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	expect_books_balance(&world);
 	world_close(&world);
 }
@@ -362,10 +362,10 @@ END_TEST
 START_TEST(a_request_that_stops_halfway_is_no_job)
 {
 	static const char *const halves[] = {
-		"POST /work/ok HTTP/1.1\r\nHost: g\r\nContent-Length: 9\r\n\r\nhalf",
-		"POST /work/ok HTTP/1.1\r\nHost: g\r\n"
+		"POST /mill/ok HTTP/1.1\r\nHost: g\r\nContent-Length: 9\r\n\r\nhalf",
+		"POST /mill/ok HTTP/1.1\r\nHost: g\r\n"
 		"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-		"POST /work/ok HTTP/1.1\r\nHo"
+		"POST /mill/ok HTTP/1.1\r\nHo"
 	};
 	struct world world;
 	struct client client;
@@ -403,7 +403,7 @@ START_TEST(it_works_with_any_number_of_threads)
 
 		world_open(&world, &setup);
 		for (int n = 0; n < 50; n++)
-			submit(&world, "/work/echo", callback_to(&world, "/ok"),
+			submit(&world, "/mill/echo", callback_to(&world, "/ok"),
 			    "x", ids[n]);
 		for (int n = 0; n < 50; n++) {
 			callback_wait(&world, ids[n], "delivered", &reply);
@@ -426,7 +426,7 @@ START_TEST(a_kept_job_of_each_storage_can_be_read_back)
 		char id[ID_SIZE];
 
 		world_open(&world, &setup);
-		submit(&world, "/work/echo", "", "kept", id);
+		submit(&world, "/mill/echo", "", "kept", id);
 		job_wait(&world, id, "succeeded", &reply);
 		reply_clear(&reply);
 		result_get(&world, id, &reply);

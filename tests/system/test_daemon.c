@@ -138,8 +138,8 @@ END_TEST
 START_TEST(two_queues_of_one_name_or_path_are_an_error)
 {
 	static const char *const more[] = {
-		"queue \"work\" { path = \"/two/\" upstream = \"%s/\" }\n",
-		"queue \"two\" { path = \"/work/\" upstream = \"%s/\" }\n"
+		"queue \"mill\" { path = \"/two/\" upstream = \"%s/\" }\n",
+		"queue \"two\" { path = \"/mill/\" upstream = \"%s/\" }\n"
 	};
 	struct world world;
 	struct process process;
@@ -182,7 +182,7 @@ START_TEST(sighup_takes_the_new_configuration)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/status/404", "", "x", id);
+	submit(&world, "/mill/status/404", "", "x", id);
 	job_wait(&world, id, "failed", &reply);
 	ck_assert_int_eq(reply.status, 400);
 	reply_clear(&reply);
@@ -193,7 +193,7 @@ START_TEST(sighup_takes_the_new_configuration)
 	    reply.status == 202 || (reply_clear(&reply), false)));
 	reply_clear(&reply);
 	job_lives(&world, "/new/ok", "", "x", "succeeded");
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	world_close(&world);
 }
 END_TEST
@@ -209,7 +209,7 @@ START_TEST(sighup_with_a_bad_file_changes_nothing)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/status/404", "", "x", id);
+	submit(&world, "/mill/status/404", "", "x", id);
 	job_wait(&world, id, "failed", &reply);
 	reply_clear(&reply);
 	for (int i = 0; i < 2; i++) {
@@ -221,7 +221,7 @@ START_TEST(sighup_with_a_bad_file_changes_nothing)
 		/* It says which setting was the reason. */
 		wait_until(file_says(world.daemon.err_path, word));
 		ck_assert_int_eq(poll_status(&world, id), 400);
-		job_lives(&world, "/work/ok", "", "x", "succeeded");
+		job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	}
 	world_close(&world);
 }
@@ -241,7 +241,7 @@ START_TEST(reloads_disturb_nothing_that_is_under_way)
 		if (i % 8 == 0)
 			process_signal(&world.daemon, SIGHUP);
 		client_send_request(&clients[i % 8], "POST",
-		    "/work/echo?delay_ms=5", callback_to(&world, "/ok"), "x",
+		    "/mill/echo?delay_ms=5", callback_to(&world, "/ok"), "x",
 		    1);
 		if (i % 8 < 7)
 			continue;
@@ -275,7 +275,7 @@ START_TEST(it_listens_on_a_unix_socket_too)
 	world_configure(&world, &setup);
 	daemon_start(&world);
 	ck_assert_int_eq(strncmp(world.api, "unix:", 5), 0);
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	/* A socket that a killed daemon left is no obstacle. */
 	daemon_kill(&world);
 	daemon_start(&world);
@@ -336,10 +336,10 @@ START_TEST(metrics_are_prometheus_text_and_name_nobody)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok", callback_to(&world, "/ok"), "x", id);
+	submit(&world, "/mill/ok", callback_to(&world, "/ok"), "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
-	job_lives(&world, "/work/status/404", "", "x", "failed");
+	job_lives(&world, "/mill/status/404", "", "x", "failed");
 	expect_books_balance(&world);
 	admin(&world, "GET", "/metrics", &reply);
 	ck_assert_int_eq(reply.status, 200);
@@ -348,7 +348,7 @@ START_TEST(metrics_are_prometheus_text_and_name_nobody)
 	    0);
 	ck_assert_ptr_nonnull(strstr(reply.body, "# TYPE callbackd_"));
 	ck_assert_ptr_nonnull(strstr(reply.body, "# HELP callbackd_"));
-	ck_assert_ptr_nonnull(strstr(reply.body, "queue=\"work\""));
+	ck_assert_ptr_nonnull(strstr(reply.body, "queue=\"mill\""));
 	ck_assert_ptr_null(strstr(reply.body, id));
 	ck_assert_ptr_null(strstr(reply.body, world.receiver.address));
 	ck_assert_ptr_null(strstr(reply.body, world.upstream.address));
@@ -368,7 +368,7 @@ START_TEST(a_log_in_json_is_json_on_every_line)
 	int count = 0;
 
 	world_open(&world, &setup);
-	job_lives(&world, "/work/ok?x=%22", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok?x=%22", "", "x", "succeeded");
 	daemon_stop(&world);
 	text = file_text(world.daemon.err_path, NULL);
 	rest = text;
@@ -398,11 +398,11 @@ START_TEST(the_log_follows_a_job_but_tells_no_secrets)
 	snprintf(fields, sizeof(fields),
 	    "%sAuthorization: Bearer word-of-the-key\r\n",
 	    callback_to(&world, "/ok?token=word-of-the-query"));
-	submit(&world, "/work/echo?q=word-of-the-query", fields,
+	submit(&world, "/mill/echo?q=word-of-the-query", fields,
 	    "word-of-the-body", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
-	submit(&world, "/work/reset?q=word-of-the-query",
+	submit(&world, "/mill/reset?q=word-of-the-query",
 	    callback_to(&world, "/status/500?t=word-of-the-query"), "x", id);
 	callback_wait(&world, id, "dead", &reply);
 	reply_clear(&reply);

@@ -46,7 +46,7 @@ START_TEST(a_standard_callback_is_the_event_with_the_whole_result)
 
 	world_open(&world, NULL);
 	submit(&world,
-	    "/work/status/201?body=made&header=X-Own%3A%20a"
+	    "/mill/status/201?body=made&header=X-Own%3A%20a"
 	    "&header=X-Own%3A%20b",
 	    callback_to(&world, "/ok"), "{}", id);
 	callback_wait(&world, id, "delivered", &reply);
@@ -58,7 +58,7 @@ START_TEST(a_standard_callback_is_the_event_with_the_whole_result)
 	data = look_at(json_root(event), "data");
 	ck_assert_str_eq(look_text(data, "id"), id);
 	ck_assert_str_eq(look_text(data, "status"), "succeeded");
-	ck_assert_str_eq(look_text(data, "queue"), "work");
+	ck_assert_str_eq(look_text(data, "queue"), "mill");
 	ck_assert_int_eq(look_int(data, "response.status"), 201);
 	ck_assert_int_eq(look_int(data, "response.size"), 4);
 	ck_assert_str_eq(look_text(data, "response.body"), "made");
@@ -81,7 +81,7 @@ START_TEST(a_callbacks_fields_name_the_event_the_job_and_the_attempt)
 	int64_t at_s = 0;
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok", callback_to(&world, "/ok"), "x", id);
+	submit(&world, "/mill/ok", callback_to(&world, "/ok"), "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	seen = delivered(&world, "/ok", 0);
 	ck_assert_str_eq(seen_field(seen, "webhook-id"),
@@ -114,7 +114,7 @@ START_TEST(a_result_that_is_no_text_arrives_in_base64_unharmed)
 
 	world_open(&world, NULL);
 	client_open(&client, world.api);
-	client_send_request(&client, "POST", "/work/echo",
+	client_send_request(&client, "POST", "/mill/echo",
 	    callback_to(&world, "/ok"), bytes, sizeof(bytes));
 	ck_assert(client_read(&client, false, &reply));
 	ck_assert_int_eq(reply.status, 202);
@@ -143,7 +143,7 @@ START_TEST(a_raw_callback_is_the_upstreams_body_itself)
 	snprintf(fields, sizeof(fields),
 	    "%sCallback-Format: raw\r\nContent-Type: text/csv\r\n",
 	    callback_to(&world, "/ok"));
-	submit(&world, "/work/echo", fields, "a,b\r\n1,2\r\n", id);
+	submit(&world, "/mill/echo", fields, "a,b\r\n1,2\r\n", id);
 	callback_wait(&world, id, "delivered", &reply);
 	seen = delivered(&world, "/ok", 0);
 	ck_assert_str_eq(seen_text(seen, "body"), "a,b\r\n1,2\r\n");
@@ -167,7 +167,7 @@ START_TEST(a_cloudevents_callback_is_a_structured_event)
 	world_open(&world, NULL);
 	snprintf(fields, sizeof(fields), "%sCallback-Format: cloudevents\r\n",
 	    callback_to(&world, "/ok"));
-	submit(&world, "/work/status/200?body=made", fields, "x", id);
+	submit(&world, "/mill/status/200?body=made", fields, "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	seen = delivered(&world, "/ok", 0);
 	ck_assert_int_eq(strncmp(seen_field(seen, "Content-Type"),
@@ -201,7 +201,7 @@ START_TEST(a_result_over_the_inline_limit_is_linked_instead)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/big?size=1025", callback_to(&world, "/ok"), "x",
+	submit(&world, "/mill/big?size=1025", callback_to(&world, "/ok"), "x",
 	    id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
@@ -214,7 +214,7 @@ START_TEST(a_result_over_the_inline_limit_is_linked_instead)
 	json_document_free(&event);
 	json_document_free(&seen);
 	/* At the limit it is still inline. */
-	submit(&world, "/work/big?size=1024", callback_to(&world, "/ok"), "x",
+	submit(&world, "/mill/big?size=1024", callback_to(&world, "/ok"), "x",
 	    id);
 	seen = delivered(&world, "/ok", 1);
 	event = body_of(seen);
@@ -236,7 +236,7 @@ START_TEST(a_failed_job_is_told_too_and_with_its_error)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/reset", callback_to(&world, "/ok"), "x", id);
+	submit(&world, "/mill/reset", callback_to(&world, "/ok"), "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
 	seen = delivered(&world, "/ok", 0);
@@ -264,13 +264,13 @@ START_TEST(a_failure_url_is_called_instead_when_the_job_failed)
 	snprintf(fields, sizeof(fields),
 	    "%sCallback-Failure-URL: %s/status/204\r\n",
 	    callback_to(&world, "/ok"), world.receiver.url);
-	submit(&world, "/work/status/400", fields, "x", id);
+	submit(&world, "/mill/status/400", fields, "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
 	seen = delivered(&world, "/status/204", 0);
 	json_document_free(&seen);
 	ck_assert_int_eq(peer_seen(&world.receiver, "/ok"), 0);
-	submit(&world, "/work/ok", fields, "x", id);
+	submit(&world, "/mill/ok", fields, "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
 	ck_assert_int_eq(peer_seen(&world.receiver, "/ok"), 1);
@@ -288,8 +288,8 @@ START_TEST(only_the_events_that_were_asked_for_are_told)
 	world_open(&world, NULL);
 	snprintf(fields, sizeof(fields), "%sCallback-Events: failed\r\n",
 	    callback_to(&world, "/ok"));
-	job_lives(&world, "/work/ok", fields, "x", "succeeded");
-	submit(&world, "/work/status/400", fields, "x", id);
+	job_lives(&world, "/mill/ok", fields, "x", "succeeded");
+	submit(&world, "/mill/status/400", fields, "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
 	ck_assert_int_eq(peer_seen(&world.receiver, "/ok"), 1);
@@ -306,7 +306,7 @@ START_TEST(the_old_name_of_the_callback_field_means_the_same)
 	world_open(&world, NULL);
 	snprintf(fields, sizeof(fields), "X-Callback-Url: %s/ok\r\n",
 	    world.receiver.url);
-	submit(&world, "/work/ok", fields, "x", id);
+	submit(&world, "/mill/ok", fields, "x", id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
 	world_close(&world);
@@ -322,7 +322,7 @@ START_TEST(each_ended_job_is_told_exactly_once)
 
 	world_open(&world, NULL);
 	for (int i = 0; i < 60; i++)
-		submit(&world, i % 3 == 0 ? "/work/status/400" : "/work/echo",
+		submit(&world, i % 3 == 0 ? "/mill/status/400" : "/mill/echo",
 		    callback_to(&world, "/ok"), "x", ids[i]);
 	for (int i = 0; i < 60; i++) {
 		callback_wait(&world, ids[i], "delivered", &reply);
@@ -357,7 +357,7 @@ START_TEST(an_address_that_is_not_public_is_refused_when_it_is_named)
 	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
 		snprintf(fields, sizeof(fields),
 		    "Callback-URL: http://%s:8099/\r\n", hosts[i]);
-		try_submit(&world, "/work/ok", fields, "x", &reply);
+		try_submit(&world, "/mill/ok", fields, "x", &reply);
 		ck_assert_msg(reply.status == 400, "%s: %d", hosts[i],
 		    reply.status);
 		expect_problem(&reply, 400, "bad-callback-url");
@@ -394,7 +394,7 @@ START_TEST(a_name_that_leads_to_loopback_is_never_called)
 	snprintf(fields, sizeof(fields),
 	    "Callback-URL: http://localhost%s/\r\n",
 	    strrchr(world.receiver.address, ':'));
-	try_submit(&world, "/work/ok", fields, "x", &reply);
+	try_submit(&world, "/mill/ok", fields, "x", &reply);
 	/* The name may be known as bad at once, or found so when it is used. */
 	if (reply.status == 400) {
 		expect_problem(&reply, 400, "bad-callback-url");
@@ -422,7 +422,7 @@ START_TEST(deny_wins_over_allow_and_https_only_is_kept)
 		struct reply reply;
 
 		world_open(&world, &setup);
-		try_submit(&world, "/work/ok", callback_to(&world, "/ok"), "x",
+		try_submit(&world, "/mill/ok", callback_to(&world, "/ok"), "x",
 		    &reply);
 		expect_problem(&reply, 400, "bad-callback-url");
 		reply_clear(&reply);

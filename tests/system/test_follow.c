@@ -18,10 +18,10 @@ START_TEST(the_polls_status_code_tells_how_the_job_is)
 	struct setup setup = { .top = "drain_timeout = \"200ms\"\n" };
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", LATER, "x", queued);
-	submit(&world, "/work/hang", "", "x", running);
-	submit(&world, "/work/ok", "", "x", good);
-	submit(&world, "/work/status/404", "", "x", bad);
+	submit(&world, "/mill/ok", LATER, "x", queued);
+	submit(&world, "/mill/hang", "", "x", running);
+	submit(&world, "/mill/ok", "", "x", good);
+	submit(&world, "/mill/status/404", "", "x", bad);
 	job_wait(&world, running, "running", &reply);
 	ck_assert_int_eq(reply.status, 202);
 	ck_assert_ptr_nonnull(reply_header(&reply, "Retry-After"));
@@ -50,7 +50,7 @@ START_TEST(an_operator_may_choose_200_for_failed_jobs)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/status/404", "", "x", id);
+	submit(&world, "/mill/status/404", "", "x", id);
 	job_wait(&world, id, "failed", &reply);
 	ck_assert_int_eq(reply.status, 200);
 	reply_clear(&reply);
@@ -83,7 +83,7 @@ START_TEST(an_unchanged_document_is_304_and_a_changed_one_is_not)
 	char id[ID_SIZE], tag[128], list[256];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok?delay_ms=600", "", "x", id);
+	submit(&world, "/mill/ok?delay_ms=600", "", "x", id);
 	job_wait(&world, id, "running", &reply);
 	ck_assert_ptr_nonnull(reply_header(&reply, "ETag"));
 	snprintf(tag, sizeof(tag), "%s", reply_header(&reply, "ETag"));
@@ -111,7 +111,7 @@ START_TEST(the_result_is_what_a_synchronous_call_would_have_returned)
 
 	world_open(&world, NULL);
 	submit(&world,
-	    "/work/status/203?body=%7B%22a%22%3A1%7D&header=X-Own%3A%20one"
+	    "/mill/status/203?body=%7B%22a%22%3A1%7D&header=X-Own%3A%20one"
 	    "&header=X-Own%3A%20two&header=Set-Cookie%3A%20a%3Db"
 	    "&header=Connection%3A%20X-Hop&header=X-Hop%3A%201",
 	    "", "x", id);
@@ -145,7 +145,7 @@ START_TEST(the_result_of_a_final_refusal_is_the_upstreams_answer)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/status/422?body=no", "", "x", id);
+	submit(&world, "/mill/status/422?body=no", "", "x", id);
 	job_wait(&world, id, "failed", &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
 	    "status-4xx");
@@ -168,8 +168,8 @@ START_TEST(a_pending_result_is_202_and_says_how_the_job_is)
 	char queued[ID_SIZE], running[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", LATER, "x", queued);
-	submit(&world, "/work/hang", "", "x", running);
+	submit(&world, "/mill/ok", LATER, "x", queued);
+	submit(&world, "/mill/hang", "", "x", running);
 	job_wait(&world, running, "running", &reply);
 	reply_clear(&reply);
 	result_get(&world, running, &reply);
@@ -191,9 +191,9 @@ START_TEST(a_result_that_never_came_is_a_502_or_504_problem)
 		const char *target;
 		int status;
 	} rows[] = {
-		{ "/work/reset", 502 },
-		{ "/work/garbage", 502 },
-		{ "/work/hang", 504 },
+		{ "/mill/reset", 502 },
+		{ "/mill/garbage", 502 },
+		{ "/mill/hang", 504 },
 	};
 	struct setup setup = {
 		.queue = "attempts = 1\n timeout = \"300ms\"\n"
@@ -256,7 +256,7 @@ START_TEST(an_id_of_the_right_moment_with_another_salt_is_404)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok", LATER, "x", id);
+	submit(&world, "/mill/ok", LATER, "x", id);
 	id[35] = id[35] == '0' ? '1' : '0';
 	job_get(&world, id, &reply);
 	expect_problem(&reply, 404, "not-found");
@@ -294,13 +294,13 @@ START_TEST(the_list_filters_by_queue_status_and_time)
 	char id[ID_SIZE], query[128];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", LATER, "x", id);
-	submit(&world, "/work/ok", LATER, "x", id);
+	submit(&world, "/mill/ok", LATER, "x", id);
+	submit(&world, "/mill/ok", LATER, "x", id);
 	submit(&world, "/other/ok", LATER, "x", id);
 	submit(&world, "/other/ok", "", "x", id);
 	job_wait(&world, id, "succeeded", &reply);
 	ck_assert_int_eq(list_count(&world, ""), 4);
-	ck_assert_int_eq(list_count(&world, "queue=work"), 2);
+	ck_assert_int_eq(list_count(&world, "queue=mill"), 2);
 	ck_assert_int_eq(list_count(&world, "queue=other&status=queued"), 1);
 	ck_assert_int_eq(list_count(&world, "status=succeeded"), 1);
 	ck_assert_int_eq(list_count(&world, "status=failed"), 0);
@@ -326,7 +326,7 @@ START_TEST(the_list_goes_newest_first_in_pages_without_gaps)
 
 	world_open(&world, NULL);
 	for (int i = 0; i < 25; i++)
-		submit(&world, "/work/ok", LATER, "x", ids[i]);
+		submit(&world, "/mill/ok", LATER, "x", ids[i]);
 	while (left > 0) {
 		api(&world, "GET", target, "", NULL, &reply);
 		ck_assert_int_eq(reply.status, 200);
@@ -388,7 +388,7 @@ START_TEST(an_ended_job_is_forgotten_after_the_retention)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", "", "x", id);
+	submit(&world, "/mill/ok", "", "x", id);
 	wait_until_within(is_forgotten(&world, id), 60000);
 	expect_books_balance(&world);
 	world_close(&world);

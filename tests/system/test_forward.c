@@ -36,7 +36,7 @@ START_TEST(every_method_reaches_the_upstream)
 
 	world_open(&world, NULL);
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		snprintf(target, sizeof(target), "/work/status/20%zu", i);
+		snprintf(target, sizeof(target), "/mill/status/20%zu", i);
 		seen = forward(&world, methods[i], target, "",
 		    i < 2 ? NULL : "body");
 		ck_assert_str_eq(seen_text(seen, "method"), methods[i]);
@@ -62,7 +62,7 @@ START_TEST(path_and_query_reach_the_upstream_as_they_were_written)
 
 	world_open(&world, NULL);
 	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
-		snprintf(target, sizeof(target), "/work%s", targets[i]);
+		snprintf(target, sizeof(target), "/mill%s", targets[i]);
 		seen = forward(&world, "POST", target, "", "x");
 		ck_assert_str_eq(seen_text(seen, "target"), targets[i]);
 		json_document_free(&seen);
@@ -73,9 +73,9 @@ END_TEST
 
 START_TEST(dot_segments_never_lead_out_of_the_prefix)
 {
-	static const char *const targets[] = { "/work/../v1/jobs",
-		"/work/a/../../v1/jobs", "/work/%2e%2e/v1/jobs", "/work/%2E./x",
-		"/work/..", "/work/.%2e/.%2e/etc" };
+	static const char *const targets[] = { "/mill/../v1/jobs",
+		"/mill/a/../../v1/jobs", "/mill/%2e%2e/v1/jobs", "/mill/%2E./x",
+		"/mill/..", "/mill/.%2e/.%2e/etc" };
 	struct world world;
 	struct reply reply;
 
@@ -105,7 +105,7 @@ START_TEST(a_body_of_all_bytes_comes_back_byte_for_byte)
 		body[i] = (char)(i * 7 + i / 251);
 	world_open(&world, NULL);
 	client_open(&client, world.api);
-	client_send_request(&client, "POST", "/work/echo",
+	client_send_request(&client, "POST", "/mill/echo",
 	    "Content-Type: application/x-bytes; v=\"1\"\r\n", body, (long)size);
 	ck_assert(client_read(&client, false, &reply));
 	accepted_id(&reply, id);
@@ -128,7 +128,7 @@ END_TEST
 START_TEST(a_chunked_body_arrives_whole)
 {
 	static const char request[] =
-	    "PUT /work/status/200 HTTP/1.1\r\nHost: g\r\n"
+	    "PUT /mill/status/200 HTTP/1.1\r\nHost: g\r\n"
 	    "Transfer-Encoding: chunked\r\n\r\n"
 	    "5\r\nhello\r\n1\r\n \r\n5\r\nworld\r\n0\r\n\r\n";
 	struct world world;
@@ -173,7 +173,7 @@ START_TEST(end_to_end_fields_pass_and_those_of_the_connection_do_not)
 	const char *value;
 
 	world_open(&world, NULL);
-	seen = forward(&world, "POST", "/work/ok", fields, "body");
+	seen = forward(&world, "POST", "/mill/ok", fields, "body");
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
 		value = seen_field(seen, passed[i][0]);
 		ck_assert_msg(value != NULL && strcmp(value, passed[i][1]) == 0,
@@ -198,7 +198,7 @@ START_TEST(field_values_beyond_ascii_are_opaque)
 	/* RFC 9110, 5.5: obs-text is allowed, and its meaning not ours. The
 	 * peer's log shows each byte as the character of that number. */
 	world_open(&world, NULL);
-	seen = forward(&world, "POST", "/work/ok", "X-Name: caf\xe9\r\n", "x");
+	seen = forward(&world, "POST", "/mill/ok", "X-Name: caf\xe9\r\n", "x");
 	ck_assert_str_eq(seen_field(seen, "X-Name"), "caf\xc3\xa9");
 	json_document_free(&seen);
 	world_close(&world);
@@ -221,7 +221,7 @@ START_TEST(what_callbackd_reads_itself_is_kept_from_the_upstream)
 	    "Callback-Format: raw\r\nJob-Delay: 1ms\r\nJob-Timeout: 9s\r\n"
 	    "Job-Expires: 1h\r\nJob-Priority: 0\r\nPrefer: respond-async\r\n",
 	    callback_to(&world, "/ok"), world.receiver.url);
-	seen = forward(&world, "POST", "/work/ok", fields, "x");
+	seen = forward(&world, "POST", "/mill/ok", fields, "x");
 	for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
 		ck_assert_msg(seen_field(seen, read[i]) == NULL,
 		    "%s was passed on", read[i]);
@@ -240,7 +240,7 @@ START_TEST(the_upstream_learns_of_the_job_and_its_deadline)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok",
+	submit(&world, "/mill/ok",
 	    "Job-Timeout: 7s\r\nJob-Id: forged\r\n"
 	    "Job-Attempt: 9\r\nJob-Deadline: never\r\n",
 	    "x", id);
@@ -266,7 +266,7 @@ START_TEST(attempts_are_counted_towards_the_upstream)
 	char number[16];
 
 	world_open(&world, NULL);
-	job_lives(&world, "/work/fail-times?n=2", "", "x", "succeeded");
+	job_lives(&world, "/mill/fail-times?n=2", "", "x", "succeeded");
 	for (int i = 0; i < 3; i++) {
 		seen = peer_request(&world.upstream, "/fail-times", i);
 		snprintf(number, sizeof(number), "%d", i + 1);
@@ -283,7 +283,7 @@ START_TEST(the_clients_own_idempotency_key_goes_to_the_upstream)
 	struct json_document *seen;
 
 	world_open(&world, NULL);
-	seen = forward(&world, "POST", "/work/ok",
+	seen = forward(&world, "POST", "/mill/ok",
 	    "Idempotency-Key: \"order-7\"\r\n", "x");
 	ck_assert_msg(strcmp(seen_field(seen, "Idempotency-Key"),
 			  "\"order-7\"") == 0 ||
@@ -301,7 +301,7 @@ START_TEST(the_upstream_learns_where_the_request_came_from)
 	struct json_document *seen;
 
 	world_open(&world, &setup);
-	seen = forward(&world, "POST", "/work/ok",
+	seen = forward(&world, "POST", "/mill/ok",
 	    "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n"
 	    "X-Forwarded-Host: forged\r\n",
 	    "x");
@@ -323,7 +323,7 @@ START_TEST(a_trusted_proxy_is_believed_about_its_client)
 	const char *chain;
 
 	world_open(&world, NULL);
-	seen = forward(&world, "POST", "/work/ok",
+	seen = forward(&world, "POST", "/mill/ok",
 	    "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n"
 	    "X-Forwarded-Host: shop.example\r\n",
 	    "x");
@@ -351,7 +351,7 @@ START_TEST(the_trace_context_goes_to_the_upstream_and_to_the_callback)
 	snprintf(fields, sizeof(fields),
 	    "%straceparent: %s\r\ntracestate: a=1,b=2\r\n",
 	    callback_to(&world, "/ok"), trace);
-	job_lives(&world, "/work/ok", fields, "x", "succeeded");
+	job_lives(&world, "/mill/ok", fields, "x", "succeeded");
 	for (int i = 0; i < 2; i++) {
 		seen = peer_request(peers[i], "/ok", 0);
 		ck_assert_ptr_nonnull(seen_field(seen, "traceparent"));

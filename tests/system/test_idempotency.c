@@ -35,16 +35,16 @@ START_TEST(the_same_key_answers_with_the_first_job_as_it_is_now)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	try_submit(&world, "/work/ok?delay_ms=700", KEY("k1"), "x", &reply);
+	try_submit(&world, "/mill/ok?delay_ms=700", KEY("k1"), "x", &reply);
 	ck_assert_ptr_null(reply_header(&reply, "Idempotent-Replayed"));
 	ck_assert_str_eq(look_text(reply_json(&reply), "idempotency_key"),
 	    "k1");
 	accepted_id(&reply, id);
 	reply_clear(&reply);
-	expect_replay(&world, "/work/ok?delay_ms=700", KEY("k1"), id, 202);
+	expect_replay(&world, "/mill/ok?delay_ms=700", KEY("k1"), id, 202);
 	job_wait(&world, id, "succeeded", &reply);
 	reply_clear(&reply);
-	expect_replay(&world, "/work/ok?delay_ms=700", KEY("k1"), id, 200);
+	expect_replay(&world, "/mill/ok?delay_ms=700", KEY("k1"), id, 200);
 	ck_assert_int_eq(peer_seen(&world.upstream, "/ok"), 1);
 	expect_books_balance(&world);
 	world_close(&world);
@@ -57,9 +57,9 @@ START_TEST(a_key_is_the_same_with_and_without_quotes)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok", LATER KEY("\"a\""), "x", id);
-	expect_replay(&world, "/work/ok", LATER KEY("a"), id, 202);
-	expect_replay(&world, "/work/ok", LATER KEY("\"a\""), id, 202);
+	submit(&world, "/mill/ok", LATER KEY("\"a\""), "x", id);
+	expect_replay(&world, "/mill/ok", LATER KEY("a"), id, 202);
+	expect_replay(&world, "/mill/ok", LATER KEY("\"a\""), id, 202);
 	world_close(&world);
 }
 END_TEST
@@ -67,11 +67,11 @@ END_TEST
 START_TEST(another_request_under_the_same_key_is_422)
 {
 	static const char *const rows[][3] = {
-		{ "POST", "/work/other", "x" },
-		{ "POST", "/work/ok?q=1", "x" },
-		{ "POST", "/work/ok", "y" },
-		{ "POST", "/work/ok", "" },
-		{ "PUT", "/work/ok", "x" },
+		{ "POST", "/mill/other", "x" },
+		{ "POST", "/mill/ok?q=1", "x" },
+		{ "POST", "/mill/ok", "y" },
+		{ "POST", "/mill/ok", "" },
+		{ "PUT", "/mill/ok", "x" },
 		{ "POST", "/other/ok", "x" },
 	};
 	struct setup setup = { .more = "queue \"other\" { path = \"/other/\""
@@ -81,7 +81,7 @@ START_TEST(another_request_under_the_same_key_is_422)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", LATER KEY("k"), "x", id);
+	submit(&world, "/mill/ok", LATER KEY("k"), "x", id);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		api(&world, rows[i][0], rows[i][1], LATER KEY("k"), rows[i][2],
 		    &reply);
@@ -90,7 +90,7 @@ START_TEST(another_request_under_the_same_key_is_422)
 		expect_problem(&reply, 422, "idempotency-mismatch");
 		reply_clear(&reply);
 	}
-	expect_replay(&world, "/work/ok", LATER KEY("k"), id, 202);
+	expect_replay(&world, "/mill/ok", LATER KEY("k"), id, 202);
 	world_close(&world);
 }
 END_TEST
@@ -105,7 +105,7 @@ START_TEST(other_keys_and_no_key_are_other_jobs)
 
 	world_open(&world, NULL);
 	for (int i = 0; i < 5; i++)
-		submit(&world, "/work/ok", fields[i], "x", id);
+		submit(&world, "/mill/ok", fields[i], "x", id);
 	api(&world, "GET", "/v1/jobs", "", NULL, &reply);
 	ck_assert_int_eq(look_at(reply_json(&reply), "jobs")->count, 5);
 	reply_clear(&reply);
@@ -124,7 +124,7 @@ START_TEST(a_key_that_is_none_is_refused)
 	world_open(&world, NULL);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		snprintf(fields, sizeof(fields), KEY("%s"), keys[i]);
-		try_submit(&world, "/work/ok", fields, "x", &reply);
+		try_submit(&world, "/mill/ok", fields, "x", &reply);
 		ck_assert_msg(reply.status == 400, "%s: %d", keys[i],
 		    reply.status);
 		expect_problem(&reply, 400, "bad-request");
@@ -133,7 +133,7 @@ START_TEST(a_key_that_is_none_is_refused)
 	memset(longest, 'k', sizeof(longest));
 	for (int len = 255; len <= 256; len++) {
 		snprintf(fields, sizeof(fields), KEY("%.*s"), len, longest);
-		try_submit(&world, "/work/ok", fields, "x", &reply);
+		try_submit(&world, "/mill/ok", fields, "x", &reply);
 		ck_assert_int_eq(reply.status, len == 255 ? 202 : 400);
 		reply_clear(&reply);
 	}
@@ -149,11 +149,11 @@ START_TEST(a_replay_needs_no_place_in_a_full_queue)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", LATER KEY("k"), "x", id);
-	try_submit(&world, "/work/ok", LATER KEY("l"), "x", &reply);
+	submit(&world, "/mill/ok", LATER KEY("k"), "x", id);
+	try_submit(&world, "/mill/ok", LATER KEY("l"), "x", &reply);
 	expect_problem(&reply, 503, "queue-full");
 	reply_clear(&reply);
-	expect_replay(&world, "/work/ok", LATER KEY("k"), id, 202);
+	expect_replay(&world, "/mill/ok", LATER KEY("k"), id, 202);
 	world_close(&world);
 }
 END_TEST
@@ -170,7 +170,7 @@ START_TEST(many_at_once_with_one_key_are_one_job)
 	for (int i = 0; i < 24; i++)
 		client_open(&clients[i], world.api);
 	for (int i = 0; i < 24; i++)
-		client_send_request(&clients[i], "POST", "/work/ok",
+		client_send_request(&clients[i], "POST", "/mill/ok",
 		    LATER KEY("burst"), "x", 1);
 	for (int i = 0; i < 24; i++) {
 		ck_assert(client_read(&clients[i], false, &reply));
@@ -195,13 +195,13 @@ START_TEST(a_key_is_remembered_over_kill_9)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok", KEY("k"), "x", id);
+	submit(&world, "/mill/ok", KEY("k"), "x", id);
 	job_wait(&world, id, "succeeded", &reply);
 	reply_clear(&reply);
 	daemon_kill(&world);
 	daemon_start(&world);
-	expect_replay(&world, "/work/ok", KEY("k"), id, 200);
-	try_submit(&world, "/work/ok", KEY("k"), "y", &reply);
+	expect_replay(&world, "/mill/ok", KEY("k"), id, 200);
+	try_submit(&world, "/mill/ok", KEY("k"), "y", &reply);
 	expect_problem(&reply, 422, "idempotency-mismatch");
 	reply_clear(&reply);
 	ck_assert_int_eq(peer_seen(&world.upstream, "/ok"), 1);
@@ -215,7 +215,7 @@ is_new_again(struct world *world, const char *id)
 	struct reply reply;
 	bool is_new;
 
-	try_submit(world, "/work/ok", KEY("k"), "x", &reply);
+	try_submit(world, "/mill/ok", KEY("k"), "x", &reply);
 	is_new = !look_says(reply_json(&reply), "id", id);
 	reply_clear(&reply);
 	return is_new;
@@ -228,7 +228,7 @@ START_TEST(a_key_is_free_again_after_the_retention)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok", KEY("k"), "x", id);
+	submit(&world, "/mill/ok", KEY("k"), "x", id);
 	wait_until_within(is_new_again(&world, id), 60000);
 	world_close(&world);
 }

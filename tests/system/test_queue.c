@@ -49,7 +49,7 @@ ask_100_times(struct world *world, int *accepted_out, int *full_out)
 	for (int i = 0; i < 10; i++)
 		client_open(&clients[i], world->api);
 	for (int i = 0; i < 100; i++)
-		client_send_request(&clients[i % 10], "POST", "/work/ok", "",
+		client_send_request(&clients[i % 10], "POST", "/mill/ok", "",
 		    "x", 1);
 	for (int i = 0; i < 100; i++) {
 		ck_assert(client_read(&clients[i % 10], false, &reply));
@@ -102,12 +102,12 @@ START_TEST(a_queue_is_bounded_by_bytes_too)
 	body[1000] = '\0';
 	world_open(&world, &setup);
 	for (int i = 0; i < 10; i++)
-		submit(&world, "/work/ok", "Job-Delay: 1h\r\n", body, id);
-	try_submit(&world, "/work/ok", "Job-Delay: 1h\r\n", body, &reply);
+		submit(&world, "/mill/ok", "Job-Delay: 1h\r\n", body, id);
+	try_submit(&world, "/mill/ok", "Job-Delay: 1h\r\n", body, &reply);
 	expect_full(&reply);
 	reply_clear(&reply);
 	body[200] = '\0';
-	submit(&world, "/work/ok", "Job-Delay: 1h\r\n", body, id);
+	submit(&world, "/mill/ok", "Job-Delay: 1h\r\n", body, id);
 	ck_assert_int_eq(stored_count(&world), 11);
 	world_close(&world);
 }
@@ -122,8 +122,8 @@ START_TEST(a_place_is_free_again_when_its_job_has_ended)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < 3; i++) {
-		submit(&world, "/work/ok", "Job-Delay: 500ms\r\n", "x", id);
-		try_submit(&world, "/work/ok", "", "x", &reply);
+		submit(&world, "/mill/ok", "Job-Delay: 500ms\r\n", "x", id);
+		try_submit(&world, "/mill/ok", "", "x", &reply);
 		expect_full(&reply);
 		reply_clear(&reply);
 		job_wait(&world, id, "succeeded", &reply);
@@ -136,9 +136,9 @@ END_TEST
 
 START_TEST(failed_and_expired_jobs_give_their_places_back)
 {
-	static const char *const rows[][2] = { { "/work/status/404", "" },
-		{ "/work/status/500", "" },
-		{ "/work/ok", "Job-Delay: 1h\r\nJob-Expires: 50ms\r\n" } };
+	static const char *const rows[][2] = { { "/mill/status/404", "" },
+		{ "/mill/status/500", "" },
+		{ "/mill/ok", "Job-Delay: 1h\r\nJob-Expires: 50ms\r\n" } };
 	struct setup setup = {
 		.queue = "capacity = 1\n attempts = 2\n"
 			 " backoff { initial = \"20ms\" max = \"20ms\" }\n"
@@ -149,7 +149,7 @@ START_TEST(failed_and_expired_jobs_give_their_places_back)
 	for (size_t i = 0; i < 9; i++)
 		job_lives(&world, rows[i % 3][0], rows[i % 3][1], "x",
 		    "failed");
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	expect_books_balance(&world);
 	world_close(&world);
 }
@@ -166,8 +166,8 @@ START_TEST(a_full_queue_refuses_nobody_elses_jobs)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < 2; i++)
-		submit(&world, "/work/ok", "Job-Delay: 1h\r\n", "x", id);
-	try_submit(&world, "/work/ok", "", "x", &reply);
+		submit(&world, "/mill/ok", "Job-Delay: 1h\r\n", "x", id);
+	try_submit(&world, "/mill/ok", "", "x", &reply);
 	expect_full(&reply);
 	reply_clear(&reply);
 	job_lives(&world, "/other/ok", "", "x", "succeeded");
@@ -188,9 +188,9 @@ START_TEST(a_refused_request_never_reaches_the_upstream)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < 3; i++)
-		submit(&world, "/work/ok", "Job-Delay: 2s\r\n", "x", id);
+		submit(&world, "/mill/ok", "Job-Delay: 2s\r\n", "x", id);
 	for (int i = 0; i < 20; i++) {
-		try_submit(&world, "/work/status/299", "", "x", &reply);
+		try_submit(&world, "/mill/status/299", "", "x", &reply);
 		if (reply.status == 503)
 			expect_full(&reply);
 		ck_assert_int_eq(reply.status, 503);

@@ -12,7 +12,7 @@
 static void
 call(struct world *world, const char *path, char id[ID_SIZE])
 {
-	submit(world, "/work/echo", callback_to(world, path), "x", id);
+	submit(world, "/mill/echo", callback_to(world, path), "x", id);
 }
 
 static int64_t
@@ -379,7 +379,7 @@ START_TEST(a_hanging_receiver_holds_up_neither_runs_nor_other_receivers)
 	snprintf(fields, sizeof(fields), "Callback-URL: %s/ok\r\n",
 	    world.upstream.url);
 	for (int i = 0; i < 10; i++) {
-		submit(&world, "/work/echo", fields, "x", id);
+		submit(&world, "/mill/echo", fields, "x", id);
 		callback_wait(&world, id, "delivered", &reply);
 		reply_clear(&reply);
 	}

@@ -27,7 +27,7 @@ expect_refusal(struct world *world, const char *fields, const char *name)
 {
 	struct reply reply;
 
-	try_submit(world, "/work/ok", fields, "x", &reply);
+	try_submit(world, "/mill/ok", fields, "x", &reply);
 	ck_assert_msg(reply.status == 400, "%s answered %d", fields,
 	    reply.status);
 	expect_problem(&reply, 400, name);
@@ -95,9 +95,9 @@ END_TEST
 
 START_TEST(an_unknown_path_is_404_and_stores_nothing)
 {
-	static const char *const targets[] = { "/", "/nothing", "/work",
-		"/workshop/ok", "/WORK/ok", "/v1", "/v1/", "/v1/nothing",
-		"/v1/jobs/x/y/z", "/v2/jobs", "//work/ok" };
+	static const char *const targets[] = { "/", "/nothing", "/mill",
+		"/millshop/ok", "/MILL/ok", "/v1", "/v1/", "/v1/nothing",
+		"/v1/jobs/x/y/z", "/v2/jobs", "//mill/ok" };
 	struct world world;
 	struct reply reply;
 
@@ -149,7 +149,7 @@ expect_size_answer(struct world *world, size_t size, int status)
 	char *body = calloc(1, size + 1);
 
 	memset(body, 'x', size);
-	try_submit(world, "/work/ok", "", body, &reply);
+	try_submit(world, "/mill/ok", "", body, &reply);
 	ck_assert_int_eq(reply.status, status);
 	if (status == 413) {
 		expect_problem(&reply, 413, "too-large");
@@ -182,10 +182,10 @@ START_TEST(a_body_over_the_limit_is_refused_before_it_is_sent)
 	struct client client;
 	struct reply reply;
 	static const char declared[] =
-	    "POST /work/ok HTTP/1.1\r\nHost: g\r\n"
+	    "POST /mill/ok HTTP/1.1\r\nHost: g\r\n"
 	    "Content-Length: 4000000000\r\nExpect: 100-continue\r\n\r\n";
 	static const char chunked[] =
-	    "POST /work/ok HTTP/1.1\r\nHost: g\r\n"
+	    "POST /mill/ok HTTP/1.1\r\nHost: g\r\n"
 	    "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\nx";
 
 	world_open(&world, &setup);
@@ -212,7 +212,7 @@ send_long_head(struct client *client, size_t target_len, size_t field_count,
 	struct buf out;
 
 	buf_init(&out, 8 << 20);
-	buf_puts(&out, "GET /work/");
+	buf_puts(&out, "GET /mill/");
 	for (size_t i = 0; i < target_len; i++)
 		buf_putc(&out, 'a');
 	buf_puts(&out, " HTTP/1.1\r\nHost: g\r\n");
@@ -258,7 +258,7 @@ END_TEST
 
 START_TEST(what_is_not_http_is_400_and_the_connection_closes)
 {
-#define POST "POST /work/ok HTTP/1.1\r\n"
+#define POST "POST /mill/ok HTTP/1.1\r\n"
 	static const char *const requests[] = {
 		POST "\r\n",
 		POST "Host: a\r\nHost: b\r\n\r\n",
@@ -275,10 +275,10 @@ START_TEST(what_is_not_http_is_400_and_the_connection_closes)
 		POST "Host: g\r\nX-Folded: a\r\n b\r\n\r\n",
 		POST "Host: g\r\n: nameless\r\n\r\n",
 		POST "Host: g\r\nX-Control: a\x01z\r\n\r\n",
-		"POST /work/o k HTTP/1.1\r\nHost: g\r\n\r\n",
-		"POST work/ok HTTP/1.1\r\nHost: g\r\n\r\n",
-		"POST /work/ok HTTP/1.9x\r\nHost: g\r\n\r\n",
-		"POST /work/ok\r\nHost: g\r\n\r\n",
+		"POST /mill/o k HTTP/1.1\r\nHost: g\r\n\r\n",
+		"POST mill/ok HTTP/1.1\r\nHost: g\r\n\r\n",
+		"POST /mill/ok HTTP/1.9x\r\nHost: g\r\n\r\n",
+		"POST /mill/ok\r\nHost: g\r\n\r\n",
 		"\x16\x03\x01\x02 hello tls\r\n\r\n",
 	};
 	struct world world;
@@ -307,7 +307,7 @@ END_TEST
 START_TEST(bad_http_is_told_as_a_problem_too)
 {
 	static const char request[] =
-	    "POST /work/ok HTTP/1.1\r\nHost: g\r\nContent-Length: x\r\n\r\n";
+	    "POST /mill/ok HTTP/1.1\r\nHost: g\r\nContent-Length: x\r\n\r\n";
 	struct world world;
 	struct client client;
 	struct reply reply;
@@ -326,8 +326,8 @@ END_TEST
 START_TEST(a_smuggled_request_in_a_body_is_never_run)
 {
 	static const char request[] =
-	    "HEAD /work/ok HTTP/1.1\r\nHost: g\r\nContent-Length: 46\r\n\r\n"
-	    "POST /work/status/299 HTTP/1.1\r\nHost: evil\r\n\r\n";
+	    "HEAD /mill/ok HTTP/1.1\r\nHost: g\r\nContent-Length: 46\r\n\r\n"
+	    "POST /mill/status/299 HTTP/1.1\r\nHost: evil\r\n\r\n";
 	struct world world;
 	struct client client;
 	struct reply reply;
@@ -340,7 +340,7 @@ START_TEST(a_smuggled_request_in_a_body_is_never_run)
 	    reply.status);
 	reply_clear(&reply);
 	client_close(&client);
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	ck_assert_int_eq(peer_seen(&world.upstream, "/status/299"), 0);
 	world_close(&world);
 }

@@ -35,12 +35,12 @@ START_TEST(after_kill_9_queued_running_and_undelivered_jobs_go_on)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < 4; i++) {
-		submit(&world, "/work/echo?delay_ms=1200",
+		submit(&world, "/mill/echo?delay_ms=1200",
 		    callback_to(&world, "/ok?running"), "x", running[i]);
-		submit(&world, "/work/echo",
+		submit(&world, "/mill/echo",
 		    callback_to(&world, "/fail-times?n=2"), "x",
 		    undelivered[i]);
-		submit(&world, "/work/echo", "Job-Delay: 1s\r\n", "x",
+		submit(&world, "/mill/echo", "Job-Delay: 1s\r\n", "x",
 		    queued[i]);
 	}
 	for (int i = 0; i < 4; i++) {
@@ -75,7 +75,7 @@ START_TEST(a_last_attempt_that_kill_9_cut_is_told_as_interrupted)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/hang", callback_to(&world, "/ok"), "x", id);
+	submit(&world, "/mill/hang", callback_to(&world, "/ok"), "x", id);
 	wait_until(peer_seen(&world.upstream, "/hang") == 1);
 	daemon_kill(&world);
 	daemon_start(&world);
@@ -102,7 +102,7 @@ submit_until_dead(struct world *world, char ids[][ID_SIZE], int most)
 	while (count < most) {
 		char head[256];
 		int len = snprintf(head, sizeof(head),
-		    "POST /work/ok HTTP/1.1\r\nHost: g\r\n%s"
+		    "POST /mill/ok HTTP/1.1\r\nHost: g\r\n%s"
 		    "Content-Length: 0\r\n\r\n",
 		    callback_to(world, "/ok"));
 
@@ -146,7 +146,7 @@ START_TEST(what_was_delivered_before_a_restart_is_not_delivered_again)
 
 	world_open(&world, NULL);
 	for (int i = 0; i < 10; i++)
-		submit(&world, "/work/ok", callback_to(&world, "/ok"), "x",
+		submit(&world, "/mill/ok", callback_to(&world, "/ok"), "x",
 		    ids[i]);
 	expect_all(&world, ids, 10, "succeeded", "delivered");
 	for (int i = 0; i < 2; i++) {
@@ -155,7 +155,7 @@ START_TEST(what_was_delivered_before_a_restart_is_not_delivered_again)
 		else
 			daemon_stop(&world);
 		daemon_start(&world);
-		submit(&world, "/work/ok", callback_to(&world, "/ok"), "x",
+		submit(&world, "/mill/ok", callback_to(&world, "/ok"), "x",
 		    last);
 		callback_wait(&world, last, "delivered", &reply);
 		reply_clear(&reply);
@@ -174,8 +174,8 @@ START_TEST(sigterm_lets_runs_and_deliveries_in_flight_end)
 	char run[ID_SIZE], told[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/ok?delay_ms=900", "", "x", run);
-	submit(&world, "/work/ok", callback_to(&world, "/ok?delay_ms=900"), "x",
+	submit(&world, "/mill/ok?delay_ms=900", "", "x", run);
+	submit(&world, "/mill/ok", callback_to(&world, "/ok?delay_ms=900"), "x",
 	    told);
 	wait_until(peer_count(&world.receiver, "now") == 1 &&
 	    peer_count(&world.upstream, "now") == 1);
@@ -204,8 +204,8 @@ START_TEST(sigterm_waits_no_longer_than_drain_timeout)
 	int64_t began;
 
 	world_open(&world, &setup);
-	submit(&world, "/work/hang", "", "x", run);
-	submit(&world, "/work/ok", callback_to(&world, "/hang"), "x", told);
+	submit(&world, "/mill/hang", "", "x", run);
+	submit(&world, "/mill/ok", callback_to(&world, "/hang"), "x", told);
 	wait_until(peer_count(&world.receiver, "now") == 1 &&
 	    peer_count(&world.upstream, "now") == 1);
 	began = now_mono_ms();
@@ -238,9 +238,9 @@ START_TEST(sigterm_with_hundreds_of_everything_open_loses_nothing)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < MANY; i++) {
-		submit(&world, "/work/echo",
+		submit(&world, "/mill/echo",
 		    callback_to(&world, "/ok?delay_ms=1500"), "x", calls[i]);
-		submit(&world, "/work/echo?delay_ms=1500",
+		submit(&world, "/mill/echo?delay_ms=1500",
 		    callback_to(&world, "/ok"), "x", runs[i]);
 	}
 	for (int i = 0; i < MANY; i++) {
@@ -278,16 +278,16 @@ START_TEST(a_draining_daemon_says_so_on_kept_connections)
 		ck_assert_int_eq(reply.status, 200);
 		reply_clear(&reply);
 	}
-	submit(&world, "/work/ok?delay_ms=2500", "", "x", id);
+	submit(&world, "/mill/ok?delay_ms=2500", "", "x", id);
 	wait_until(peer_count(&world.upstream, "now") == 1);
 	process_signal(&world.daemon, SIGTERM);
 	wait_until(file_says(world.daemon.err_path, "drain"));
-	client_ask(&clients[0], "POST", "/work/ok", "", "x", &reply);
+	client_ask(&clients[0], "POST", "/mill/ok", "", "x", &reply);
 	/* The signal may still be on its way to this loop. */
 	if (reply.status == 202) {
 		accepted_id(&reply, after);
 		reply_clear(&reply);
-		client_ask(&clients[1], "POST", "/work/ok", "", "x", &reply);
+		client_ask(&clients[1], "POST", "/mill/ok", "", "x", &reply);
 	}
 	expect_problem(&reply, 503, "draining");
 	ck_assert_ptr_nonnull(reply_header(&reply, "Retry-After"));
@@ -319,12 +319,12 @@ START_TEST(a_second_daemon_on_the_same_file_is_refused)
 	ck_assert_msg(file_says(second.err_path, "callbackd.db"),
 	    "it does not say which file");
 	log_expect_clean(second.err_path);
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	expect_books_balance(&world);
 	/* Neither does it bar the way after a kill. */
 	daemon_kill(&world);
 	daemon_start(&world);
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	world_close(&world);
 }
 END_TEST
@@ -360,7 +360,7 @@ START_TEST(a_job_keeps_its_document_and_result_over_restarts)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/echo", callback_to(&world, "/ok"), "kept", id);
+	submit(&world, "/mill/echo", callback_to(&world, "/ok"), "kept", id);
 	callback_wait(&world, id, "delivered", &before);
 	daemon_stop(&world);
 	daemon_start(&world);

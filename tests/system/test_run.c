@@ -26,7 +26,7 @@ START_TEST(a_failing_upstream_is_asked_again_until_it_answers)
 	struct reply reply;
 
 	world_open(&world, NULL);
-	run_to(&world, "/work/fail-times?n=2", "", "succeeded", &reply);
+	run_to(&world, "/mill/fail-times?n=2", "", "succeeded", &reply);
 	ck_assert_int_eq(look_int(reply_json(&reply), "attempts"), 3);
 	ck_assert(look_is_null(reply_json(&reply), "error"));
 	ck_assert_int_eq(look_int(reply_json(&reply), "response.status"), 200);
@@ -43,7 +43,7 @@ START_TEST(a_job_out_of_attempts_has_failed_and_keeps_the_last_answer)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/status/503?body=busy", "", "x", id);
+	submit(&world, "/mill/status/503?body=busy", "", "x", id);
 	job_wait(&world, id, "failed", &reply);
 	ck_assert_int_eq(look_int(reply_json(&reply), "attempts"), 3);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
@@ -77,7 +77,7 @@ START_TEST(some_statuses_are_tried_again_and_others_are_final)
 
 	world_open(&world, NULL);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(target, sizeof(target), "/work/status/%d",
+		snprintf(target, sizeof(target), "/mill/status/%d",
 		    rows[i].status);
 		run_to(&world, target, "", "failed", &reply);
 		ck_assert_msg(look_int(reply_json(&reply), "attempts") ==
@@ -108,8 +108,8 @@ gap_ms(struct peer *peer, const char *path, int nth)
 
 START_TEST(the_upstreams_retry_after_is_honoured)
 {
-	static const char *const targets[] = { "/work/retry-after?s=1",
-		"/work/retry-after?s=2&form=date&status=429" };
+	static const char *const targets[] = { "/mill/retry-after?s=1",
+		"/mill/retry-after?s=2&form=date&status=429" };
 	struct world world;
 	struct reply reply;
 
@@ -139,7 +139,7 @@ START_TEST(a_job_that_waits_for_its_next_try_is_queued_with_a_later_run_at)
 	char id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/work/status/500", "", "x", id);
+	submit(&world, "/mill/status/500", "", "x", id);
 	wait_until(peer_seen(&world.upstream, "/status/500") == 1);
 	job_wait(&world, id, "queued", &reply);
 	job = reply_json(&reply);
@@ -162,7 +162,7 @@ START_TEST(waits_between_tries_grow_by_the_factor)
 	struct reply reply;
 
 	world_open(&world, &setup);
-	run_to(&world, "/work/status/500", "", "failed", &reply);
+	run_to(&world, "/mill/status/500", "", "failed", &reply);
 	reply_clear(&reply);
 	ck_assert_int_ge(gap_ms(&world.upstream, "/status/500", 0), 155);
 	ck_assert_int_ge(gap_ms(&world.upstream, "/status/500", 1), 635);
@@ -179,7 +179,7 @@ START_TEST(a_queue_never_runs_more_than_its_concurrency)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < 40; i++)
-		submit(&world, "/work/ok?delay_ms=40", "", "x", ids[i]);
+		submit(&world, "/mill/ok?delay_ms=40", "", "x", ids[i]);
 	for (int i = 0; i < 40; i++) {
 		job_wait(&world, ids[i], "succeeded", &reply);
 		reply_clear(&reply);
@@ -218,11 +218,11 @@ START_TEST(each_kind_of_bad_answer_has_its_word)
 
 	world_open(&world, &setup);
 	for (size_t i = 0; i < 12; i++) {
-		snprintf(target, sizeof(target), "/work%s", rows[i][0]);
+		snprintf(target, sizeof(target), "/mill%s", rows[i][0]);
 		submit(&world, target, "", "x", ids[i]);
 	}
 	/* Others go on meanwhile. */
-	job_lives(&world, "/work/ok", "", "x", "succeeded");
+	job_lives(&world, "/mill/ok", "", "x", "succeeded");
 	for (size_t i = 0; i < 12; i++) {
 		job_wait(&world, ids[i], "failed", &reply);
 		ck_assert_msg(look_says(reply_json(&reply), "error.type",
@@ -245,7 +245,7 @@ START_TEST(an_upstream_where_nobody_listens_is_refused_and_tried_again)
 	struct reply reply;
 
 	world_open(&world, &setup);
-	run_to(&world, "/work/ok", "", "failed", &reply);
+	run_to(&world, "/mill/ok", "", "failed", &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
 	    "refused");
 	ck_assert_int_eq(look_int(reply_json(&reply), "attempts"), 3);
@@ -262,7 +262,7 @@ START_TEST(interim_answers_are_passed_over)
 	char id[ID_SIZE];
 
 	world_open(&world, NULL);
-	submit(&world, "/work/interim?times=20", "", "x", id);
+	submit(&world, "/mill/interim?times=20", "", "x", id);
 	job_wait(&world, id, "succeeded", &reply);
 	reply_clear(&reply);
 	result_get(&world, id, &reply);
@@ -276,8 +276,8 @@ END_TEST
 
 START_TEST(every_framing_of_an_answer_is_understood)
 {
-	static const char *const targets[] = { "/work/echo",
-		"/work/chunked?piece=7", "/work/until-close" };
+	static const char *const targets[] = { "/mill/echo",
+		"/mill/chunked?piece=7", "/mill/until-close" };
 	struct world world;
 	struct reply reply;
 	char id[ID_SIZE];
@@ -303,11 +303,11 @@ START_TEST(a_result_may_be_as_large_as_max_result_and_no_larger)
 	struct reply reply;
 
 	world_open(&world, &setup);
-	run_to(&world, "/work/big?size=65536", "", "succeeded", &reply);
+	run_to(&world, "/mill/big?size=65536", "", "succeeded", &reply);
 	ck_assert_int_eq(look_int(reply_json(&reply), "response.size"), 65536);
 	reply_clear(&reply);
 	/* Final: asked once. */
-	run_to(&world, "/work/big?size=65537", "", "failed", &reply);
+	run_to(&world, "/mill/big?size=65537", "", "failed", &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
 	    "too-large");
 	ck_assert_int_eq(look_int(reply_json(&reply), "attempts"), 1);
@@ -323,7 +323,7 @@ START_TEST(a_job_may_have_a_shorter_timeout_than_its_queue)
 	struct reply reply;
 
 	world_open(&world, &setup);
-	run_to(&world, "/work/hang", "Job-Timeout: 200ms\r\n", "failed",
+	run_to(&world, "/mill/hang", "Job-Timeout: 200ms\r\n", "failed",
 	    &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
 	    "timeout-headers");
@@ -340,7 +340,7 @@ START_TEST(a_delayed_job_runs_no_sooner)
 	int64_t created = 0;
 
 	world_open(&world, NULL);
-	run_to(&world, "/work/ok", "Job-Delay: 700ms\r\n", "succeeded", &reply);
+	run_to(&world, "/mill/ok", "Job-Delay: 700ms\r\n", "succeeded", &reply);
 	ck_assert(text_time_parse(look_text(reply_json(&reply), "created_at"),
 	    &created));
 	seen = peer_request(&world.upstream, "/ok", 0);
@@ -357,7 +357,7 @@ START_TEST(a_job_that_has_not_started_in_time_is_given_up)
 	struct reply reply;
 
 	world_open(&world, NULL);
-	run_to(&world, "/work/ok", "Job-Delay: 1h\r\nJob-Expires: 300ms\r\n",
+	run_to(&world, "/mill/ok", "Job-Delay: 1h\r\nJob-Expires: 300ms\r\n",
 	    "failed", &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
 	    "expired");
@@ -382,11 +382,11 @@ START_TEST(order_is_priority_and_then_age)
 	int64_t before = 0, at_ms;
 
 	world_open(&world, &setup);
-	submit(&world, "/work/ok?delay_ms=900", "", "x", first);
+	submit(&world, "/mill/ok?delay_ms=900", "", "x", first);
 	job_wait(&world, first, "running", &reply);
 	reply_clear(&reply);
 	for (int i = 0; i < 5; i++) {
-		snprintf(target, sizeof(target), "/work/ok/%d", i);
+		snprintf(target, sizeof(target), "/mill/ok/%d", i);
 		snprintf(fields, sizeof(fields), "Job-Priority: %s\r\n",
 		    priorities[i]);
 		submit(&world, target, fields, "x", id);
@@ -413,7 +413,7 @@ START_TEST(a_queue_full_of_hanging_runs_holds_up_no_other_queue)
 
 	world_open(&world, &setup);
 	for (int i = 0; i < 6; i++)
-		submit(&world, "/work/hang", "", "x", id);
+		submit(&world, "/mill/hang", "", "x", id);
 	wait_until(peer_count(&world.upstream, "now") == 2);
 	for (int i = 0; i < 20; i++)
 		job_lives(&world, "/other/ok", "", "x", "succeeded");

@@ -387,8 +387,6 @@ static const struct bad {
 	    "2: executor \"pull\" is not supported by this version" },
 	{ "async upstream", IN_QUEUE("async_upstream = \"poll\"\n"),
 	    "2: async_upstream \"poll\" is not supported by this version" },
-	{ "at most once", IN_QUEUE("guarantee = \"at-most-once\"\n"),
-	    "2: guarantee \"at-most-once\" is not supported by this version" },
 	{ "block", IN_QUEUE("on_ordered_failure = block\n"),
 	    "2: on_ordered_failure \"block\" is not supported by this "
 	    "version" },

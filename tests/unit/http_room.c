@@ -30,13 +30,28 @@ static const struct http_limits patient = {
 	.idle_ms = 60000,
 };
 
+const struct http_limits room_impatient = {
+	.body_bytes = 4 << 20,
+	.head_bytes = 16384,
+	.field_count = 100,
+	.head_ms = 100,
+	.body_ms = 200,
+	.idle_ms = 300,
+};
+
+const struct http_reply room_stream_head = {
+	.status = 200,
+	.content_type = "text/event-stream",
+};
+
 /* ---- the handler ---- */
 
 static void
 echo(struct http_exchange *exchange)
 {
 	struct blob *body = http_body(exchange);
-	struct http_reply reply = { .status = 200, .content_type = "text/plain" };
+	struct http_reply reply = { .status = 200,
+		.content_type = "text/plain" };
 	struct buf text;
 
 	buf_init(&text, 8 << 20);
@@ -78,6 +93,19 @@ room_answer(struct room *room, int index, const char *text)
 }
 
 void
+room_answer_big(struct room *room, int index, size_t len)
+{
+	char *bytes = malloc(len);
+	struct http_reply reply = { .status = 200 };
+
+	memset(bytes, 'b', len);
+	reply.blob = blob_new(bytes, len);
+	http_answer(&room->held[index], &reply);
+	blob_unref(&reply.blob); /* the reply has its own holder */
+	free(bytes);
+}
+
+void
 room_gone(void *room)
 {
 	((struct room *)room)->gone_count++;
@@ -113,8 +141,8 @@ room_open_with(struct room *room, const struct http_limits *limits)
 	room->server = http_server_new(room->loop, &room->gate, limits, handle,
 	    room);
 	ck_assert_ptr_nonnull(room->server);
-	ck_assert(http_server_listen(room->server,
-	    listen_anywhere(&room->port)));
+	ck_assert(
+	    http_server_listen(room->server, listen_anywhere(&room->port)));
 }
 
 void
@@ -212,6 +240,17 @@ client_new(struct room *room)
 	ck_assert_int_ge(fd, 0);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return client_of(fd);
+}
+
+struct client *
+client_holding(struct room *room, const char *request)
+{
+	struct client *client = client_new(room);
+	int before = room->held_count;
+
+	client_say(room, client, request);
+	ROOM_UNTIL(room, room->held_count > before);
+	return client;
 }
 
 void
@@ -403,6 +442,27 @@ client_await(struct room *room, struct client *client, bool is_head,
 		room_turn(room);
 		client_read(client);
 	}
+}
+
+void
+client_check_body(struct room *room, struct client *client, const char *body)
+{
+	struct response response;
+
+	client_await(room, client, false, &response);
+	ck_assert_int_eq(response.status, 200);
+	ck_assert_str_eq(response.body, body);
+	response_free(&response);
+}
+
+void
+client_check_status(struct room *room, struct client *client, int status)
+{
+	struct response response;
+
+	client_await(room, client, false, &response);
+	ck_assert_int_eq(response.status, status);
+	response_free(&response);
 }
 
 void

@@ -68,11 +68,18 @@ bool room_is_late(int64_t since_ms);
 
 /* Answers the held exchange of that index with 200 and a text. */
 void room_answer(struct room *room, int index, const char *text);
+/* The same with a blob of len bytes 'b': 8 MiB do not fit into a socket. */
+void room_answer_big(struct room *room, int index, size_t len);
+extern const struct http_reply room_stream_head;
+/* Limits that a test can wait for. */
+extern const struct http_limits room_impatient;
 /* For http_watch and http_stream: counts; arg is the room. */
 void room_gone(void *room);
 
 struct client *client_new(struct room *room);
 struct client *client_of(int fd);
+/* Sends a request and waits until the handler holds it. */
+struct client *client_holding(struct room *room, const char *request);
 void client_free(struct client **client);
 /* Closes at once, with a reset. */
 void client_reset(struct client **client);
@@ -89,6 +96,10 @@ bool client_take(struct client *client, bool is_head, struct response *out);
 /* Waits for it. */
 void client_await(struct room *room, struct client *client, bool is_head,
     struct response *out);
+/* The next response is a 200 with that body, or has that status. */
+void client_check_body(struct room *room, struct client *client,
+    const char *body);
+void client_check_status(struct room *room, struct client *client, int status);
 void client_await_close(struct room *room, struct client *client);
 void response_free(struct response *response);
 /* "name: value" lines are looked for as they are. */

@@ -43,7 +43,8 @@ note(struct verdict *verdict, const struct guard *guard, enum guard_event event)
 
 /* Feeds one piece, from memory of its own so that reading on is noticed. */
 static void
-feed(struct verdict *verdict, struct guard *guard, const char *bytes, size_t len)
+feed(struct verdict *verdict, struct guard *guard, const char *bytes,
+    size_t len)
 {
 	char *copy = malloc(len > 0 ? len : 1);
 	size_t at = 0;
@@ -156,7 +157,8 @@ START_TEST(the_position_of_a_refusal_is_that_of_the_bad_byte)
 	} cases[] = {
 		{ "GET /a", "\001b HTTP/1.1\r\n" },
 		{ "GET / HTTP/1.1\r\nHost: a\r\nX", " : b\r\n" },
-		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r", "\n" },
+		{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r",
+		    "\n" },
 		{ "GET / HTTP/1.1\r\nHost: a\r", "b" },
 		{ "GET /", "/evil" },
 	};
@@ -206,7 +208,8 @@ START_TEST(a_refusal_names_the_limit_and_the_size)
 		read_text(&guard, cases[i].text);
 		ck_assert_ptr_nonnull(guard_refusal(&guard));
 		ck_assert_str_eq(guard_refusal(&guard)->name, "too-large");
-		ck_assert_str_eq(guard_refusal(&guard)->detail, cases[i].detail);
+		ck_assert_str_eq(guard_refusal(&guard)->detail,
+		    cases[i].detail);
 	}
 }
 END_TEST
@@ -296,8 +299,9 @@ START_TEST(its_owner_can_refuse_as_well)
 	struct guard guard;
 
 	guard_init(&guard, &limits);
-	read_text(&guard, "POST / HTTP/1.1\r\nHost: a\r\n"
-			  "Content-Length: 3\r\n\r\n");
+	read_text(&guard,
+	    "POST / HTTP/1.1\r\nHost: a\r\n"
+	    "Content-Length: 3\r\n\r\n");
 	guard_refuse(&guard, 503, "overloaded", "Too much.");
 	ck_assert_int_eq(read_text(&guard, "abc").refused, 503);
 	ck_assert_str_eq(guard_refusal(&guard)->name, "overloaded");
@@ -312,7 +316,8 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_loop_test(tcase, every_probe_gets_its_verdict, 0, PROBE_COUNT);
+	tcase_add_loop_test(tcase, every_probe_gets_its_verdict, 0,
+	    PROBE_COUNT);
 	tcase_add_loop_test(tcase,
 	    the_verdict_does_not_depend_on_how_the_bytes_were_split, 0,
 	    PROBE_COUNT);
@@ -328,8 +333,8 @@ main(void)
 	tcase_add_test(tcase, its_owner_can_refuse_as_well);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
+	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return failed != 0;
 }
