@@ -91,7 +91,7 @@ struct conf {
 	int64_t max_head_bytes;    /* request line and fields */
 	int32_t max_field_count;   /* header fields of a request */
 	int64_t head_timeout_ms;   /* from the first byte to the head's end */
-	int64_t body_timeout_ms;   /* longest silence inside a body */
+	int64_t body_timeout_ms;   /* from the end of the head on */
 	int64_t idle_timeout_ms;   /* between two requests */
 	int64_t max_inflight_body_bytes; /* bodies being read, all together;
 	                            * >= max_body_bytes */

@@ -51,8 +51,8 @@ struct http_server *http_server_new(struct loop *loop, struct http_gate *gate,
 /* Serves connections of a bound, listening, non-blocking socket; takes fd. */
 bool http_server_listen(struct http_server *server, int fd);
 
-/* No new connections, kept ones get "Connection: close" with their next reply
- * (drain). */
+/* No new connections; kept ones get "Connection: close" with their next reply,
+ * and are closed after two idle seconds at most. */
 void http_server_drain(struct http_server *server);
 
 /* New limits for requests whose head comes later (reload). */

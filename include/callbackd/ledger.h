@@ -34,6 +34,7 @@ enum order_kind {
 enum order_result {
 	ORDER_OK,
 	ORDER_REPLAYED,    /* ORDER_ACCEPT: the same request came before: its job */
+	ORDER_FULL,        /* ORDER_ACCEPT: no place, and nothing to replay */
 	ORDER_MISMATCH,    /* ORDER_ACCEPT: its idempotency key is another's */
 	ORDER_MISSING,     /* no such job or delivery, or another client's */
 	ORDER_CONFLICT,    /* not in a state where that can be done */
@@ -64,6 +65,7 @@ struct order {
 	struct job job;
 	struct payload request;  /* ORDER_ACCEPT */
 	int64_t place_bytes;     /* ORDER_ACCEPT: of the place it has taken */
+	bool is_overbooked;      /* ORDER_ACCEPT: it has none; may be a replay */
 	char fingerprint[SHA256_HEX_SIZE]; /* ORDER_ACCEPT with an idempotency
 	                          * key: of queue, method, target and body */
 	int64_t delay_ms;        /* ORDER_ACCEPT: may not run before; 0: at once */
@@ -86,7 +88,8 @@ struct order {
 struct order *order_new(enum order_kind kind, struct loop *from,
     void (*answered)(struct order *order), void *asker);
 void order_free(struct order **order);
-/* Gives back the place that an ORDER_ACCEPT took before it was asked. */
+/* Gives back the place that an ORDER_ACCEPT took before it was asked, if it
+ * did. */
 void order_give_place(struct order *order);
 
 /* What a loop does for the ledger; the loop's room (loop_new). */

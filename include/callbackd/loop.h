@@ -25,10 +25,11 @@ void loop_library_init(void);
 struct loop *loop_new(unsigned index, void *room);
 
 /* Opens what still waits, on this thread: after the loop has stopped and while
- * its room is alive. */
+ * its room is whole. */
 void loop_open_leftovers(struct loop *loop);
 
-/* Not running, no timers left, no mail, nobody posts any more. */
+/* Not running, no timers left, nobody posts any more. Mail that still waits is
+ * opened first, so what it needs of the room must be alive. */
 void loop_free(struct loop **loop);
 
 bool loop_start(struct loop *loop); /* a thread of its own */

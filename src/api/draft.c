@@ -62,6 +62,19 @@ add_forwarding(const struct call *call, struct headers *headers)
 	buf_free(&chain);
 }
 
+bool
+field_is_ours(const char *name)
+{
+	static const char *const ours[] = { "Host", "Content-Length", "Expect",
+		"Prefer", "X-Forwarded-For", "X-Forwarded-Proto",
+		"X-Forwarded-Host", "Job-Id", "Job-Attempt", "Job-Deadline" };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (text_equal_nocase(name, ours[i]))
+			return true;
+	return false;
+}
+
 /* ---- the target ---- */
 
 /* Dot segments would lead an upstream out of the queue's prefix, and a NUL cuts
@@ -96,7 +109,7 @@ path_is_plain(const char *target, struct objection *objection)
 /* ---- the acknowledgement ---- */
 
 static void
-acknowledge(struct call *call, const struct order *order)
+acknowledge(struct call *call, struct order *order)
 {
 	bool is_pending = !job_has_ended(order->job.status);
 	struct headers headers;
@@ -104,6 +117,7 @@ acknowledge(struct call *call, const struct order *order)
 	char id[UUID_TEXT_SIZE];
 	char location[512];
 
+	order->facts.public_url = call->api->conf->public_url;
 	headers_init(&headers);
 	buf_init(&body, DOCUMENT_MAX_BYTES);
 	uuid_text(order->job.id, id);
@@ -128,14 +142,36 @@ acknowledge(struct call *call, const struct order *order)
 }
 
 static void
+object_to_full(struct objection *objection, const struct conf_queue *queue)
+{
+	objection->retry_after_s =
+	    queue_retry_after_s(queue->gauge, random_u32());
+	(void)object_to(objection, REFUSE_QUEUE_FULL, "queue %s is full",
+	    queue->name);
+}
+
+static void
 submitted(struct order *order)
 {
 	struct call *call = asker_of(order);
+	struct objection objection = { 0 };
 
-	if (order->result == ORDER_OK || order->result == ORDER_REPLAYED)
+	switch (order->result) {
+	case ORDER_OK:
+	case ORDER_REPLAYED:
 		acknowledge(call, order);
-	else
+		break;
+	case ORDER_FULL:
+		object_to_full(&objection, order->queue);
+		refuse(&call->exchange, &objection);
+		break;
+	case ORDER_MISMATCH:
+	case ORDER_MISSING:
+	case ORDER_CONFLICT:
+	case ORDER_UNAVAILABLE:
 		refuse_order(&call->exchange, order->result);
+		break;
+	}
 	free(call);
 	order_free(&order);
 }
@@ -224,22 +260,24 @@ check(struct draft *draft)
 	return true;
 }
 
+/* A full queue still answers what it has accepted before: only the ledger
+ * knows whether an idempotency key is new. */
 static bool
 take_place(struct draft *draft)
 {
 	const struct conf_queue *queue = draft->queue;
+	struct order *order = draft->order;
 
-	draft->order->place_bytes = draft->order->job.request_bytes;
+	order->place_bytes = order->job.request_bytes;
 	if (!client_take_place(draft->call->conf))
 		return object_to(&draft->objection, REFUSE_RATE_LIMITED,
 		    "this key has as many jobs waiting as it may have");
-	if (queue_take_place(queue, draft->order->place_bytes))
+	if (queue_take_place(queue, order->place_bytes))
 		return true;
 	client_give_place(draft->call->conf);
-	draft->objection.retry_after_s =
-	    queue_retry_after_s(queue->gauge, random_u32());
-	return object_to(&draft->objection, REFUSE_QUEUE_FULL,
-	    "queue %s is full", queue->name);
+	order->is_overbooked = order->job.idempotency_key != NULL;
+	object_to_full(&draft->objection, queue);
+	return order->is_overbooked;
 }
 
 void

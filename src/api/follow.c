@@ -69,6 +69,7 @@ show_document(struct call *call, struct order *order, struct headers *headers)
 {
 	struct buf body;
 
+	order->facts.public_url = call->api->conf->public_url;
 	buf_init(&body, DOCUMENT_MAX_BYTES);
 	if (document_text(&body, &order->job,
 		order->has_delivery ? &order->delivery : NULL, &order->facts))

@@ -118,16 +118,19 @@ struct draft {
 bool draft_begin(struct draft *draft, struct call *call,
     const struct conf_queue *queue);
 void draft_end(struct draft *draft, bool is_good);
+/* True for fields that describe the connection to us, or that only we may set
+ * towards an upstream. */
+bool field_is_ours(const char *name);
 /* Objects to dot segments and %00 in a target's path. */
 bool path_is_plain(const char *target, struct objection *objection);
 
 /* ---- wish.c: what a client may ask for along with a request ---- */
 
-/* Takes note of a header field that callbackd reads itself. *is_wish_out says
- * whether it is one that is not passed on; false when it is not acceptable.
- * value is NUL-terminated. */
-bool draft_take_header(struct draft *draft, const char *name,
-    const char *value, bool *is_wish_out);
+/* Takes note of a header field that callbackd reads itself, if name is one.
+ * *is_kept_out: it is not passed on. False when it is not acceptable: the
+ * objection then names the place where it was found. */
+bool draft_take_wish(struct draft *draft, const char *name, const char *place,
+    const char *value, bool *is_kept_out);
 
 /* ---- routes: one function each ---- */
 

@@ -116,7 +116,7 @@ write_dead_letter(struct json_writer *json, const struct listed *row)
 }
 
 static void
-show_list(struct call *call, const struct order *order, const char *name,
+show_list(struct call *call, struct order *order, const char *name,
     void (*write)(struct json_writer *json, const struct listed *row))
 {
 	struct buf body;
@@ -128,8 +128,12 @@ show_list(struct call *call, const struct order *order, const char *name,
 		json_object(json);
 		json_key(json, name);
 		json_array(json);
-		for (int i = 0; i < order->listed_count; i++)
-			write(json, &order->listed[i]);
+		for (int i = 0; i < order->listed_count; i++) {
+			struct listed *row = &order->listed[i];
+
+			row->facts.public_url = call->api->conf->public_url;
+			write(json, row);
+		}
 		end_list(json, order);
 	}
 	if (json != NULL && json_writer_end(&json))

@@ -113,6 +113,7 @@ refuse_order(struct http_exchange **exchange, enum order_result result)
 	switch (result) {
 	case ORDER_OK:
 	case ORDER_REPLAYED:
+	case ORDER_FULL: /* answered where the queue is known */
 		break;
 	case ORDER_MISMATCH:
 		refuse_plainly(exchange, REFUSE_IDEMPOTENCY_MISMATCH,

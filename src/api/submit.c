@@ -15,20 +15,13 @@ struct intake {
 	bool failed;
 };
 
-/* Fields that describe the connection to us, or that only we may set. */
 static bool
 is_ours(const struct intake *intake, const char *name)
 {
-	static const char *const ours[] = { "Host", "Content-Length", "Expect",
-		"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
-		"Job-Id", "Job-Attempt", "Job-Deadline" };
-
 	if (intake->has_clients && text_equal_nocase(name, "Authorization"))
 		return true;
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (text_equal_nocase(name, ours[i]))
-			return true;
-	return header_is_hop_by_hop(name, strlen(name), intake->connection);
+	return field_is_ours(name) ||
+	    header_is_hop_by_hop(name, strlen(name), intake->connection);
 }
 
 static void
@@ -36,15 +29,15 @@ take_field_cb(const char *name, const char *value, void *arg)
 {
 	struct intake *intake = arg;
 	struct draft *draft = intake->draft;
-	bool is_wish;
+	bool is_kept;
 
 	if (intake->failed)
 		return;
-	if (!draft_take_header(draft, name, value, &is_wish)) {
+	if (!draft_take_wish(draft, name, name, value, &is_kept)) {
 		intake->failed = true;
 		return;
 	}
-	if (is_wish || is_ours(intake, name))
+	if (is_kept || is_ours(intake, name))
 		return;
 	if (!headers_add(&draft->headers, name, value)) {
 		object_to(&draft->objection, REFUSE_OVERLOADED,

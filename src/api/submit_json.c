@@ -59,8 +59,10 @@ take_wish(struct draft *draft, const char *place, const char *header,
 	if (value->kind == JSON_ARRAY && join_list(value, &list))
 		text = buf_text(&list);
 	taken = text != NULL ?
-	    draft_take_header(draft, header, text, &is_kept) :
+	    draft_take_wish(draft, header, place, text, &is_kept) :
 	    means_nothing(draft, place, "a string or a number");
+	if (!taken && draft->objection.refusal == REFUSE_BAD_REQUEST)
+		draft->objection.refusal = REFUSE_UNPROCESSABLE;
 	if (taken && !is_kept) /* the upstream sees it as a field */
 		taken = headers_add(&draft->headers, header, text) ||
 		    means_nothing(draft, place, "legal as a field's value");
@@ -117,9 +119,8 @@ add_field(struct draft *draft, const char *place,
 
 	if (value == NULL)
 		return means_nothing(draft, place, "values are strings");
-	if (header_is_hop_by_hop(field->key, strlen(field->key), NULL) ||
-	    text_equal_nocase(field->key, "Host") ||
-	    text_equal_nocase(field->key, "Content-Length"))
+	if (field_is_ours(field->key) ||
+	    header_is_hop_by_hop(field->key, strlen(field->key), NULL))
 		return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
 		    "%s: %.*s is set by the gateway", place, SHOWN,
 		    field->key);
@@ -344,6 +345,20 @@ find_queue(const struct call *call, const struct json_value *root)
 	return conf_queue_find(call->api->conf, name->text);
 }
 
+/* The one header field that means the same here. */
+static bool
+take_key_field(struct draft *draft)
+{
+	static const char name[] = "Idempotency-Key";
+	const char *value = http_header(draft->call->exchange, name);
+	bool is_kept;
+
+	if (value == NULL)
+		return true;
+	return draft_take_wish(draft, name, name, value, &is_kept) &&
+	    headers_add(&draft->headers, name, value);
+}
+
 static void
 submit_value(struct call *call, const struct json_value *root)
 {
@@ -367,7 +382,8 @@ submit_value(struct call *call, const struct json_value *root)
 	job = &draft.order->job;
 	(void)snprintf(job->method, sizeof(job->method), "POST");
 	job->target = text_copy("/");
-	draft_end(&draft, take_members(&draft, members, root));
+	draft_end(&draft, take_key_field(&draft) &&
+	    take_members(&draft, members, root));
 }
 
 void

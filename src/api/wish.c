@@ -176,21 +176,21 @@ static const struct wish {
 };
 
 bool
-draft_take_header(struct draft *draft, const char *name, const char *value,
-    bool *is_wish_out)
+draft_take_wish(struct draft *draft, const char *name, const char *place,
+    const char *value, bool *is_kept_out)
 {
-	*is_wish_out = false;
+	*is_kept_out = false;
 	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
 		const struct wish *wish = &wishes[i];
 
 		if (!text_equal_nocase(name, wish->header))
 			continue;
-		*is_wish_out = !wish->is_passed_on;
+		*is_kept_out = !wish->is_passed_on;
 		if (draft->given & wish->bit)
 			return object_to(&draft->objection, REFUSE_BAD_REQUEST,
-			    "%s: given twice", wish->header);
+			    "%s: given twice", place);
 		draft->given |= wish->bit;
-		return wish->set(draft, wish->header, value);
+		return wish->set(draft, place, value);
 	}
 	return true;
 }

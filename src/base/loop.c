@@ -309,7 +309,8 @@ loop_free(struct loop **loop)
 	*loop = NULL;
 	if (old == NULL)
 		return;
-	assert(!old->has_thread && !old->in_turn);
+	if (old->box != NULL)
+		loop_open_leftovers(old);
 	assert(old->timer_count == 0);
 	free_signals(old);
 	free_event(old->heartbeat);

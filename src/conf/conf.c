@@ -390,6 +390,10 @@ conf_can_follow(const struct conf *from, const struct conf *to,
 		changed = "durability";
 	else if (from->threads != to->threads)
 		changed = "threads";
+	else if (from->max_connections != to->max_connections)
+		changed = "max_connections";
+	else if (from->max_inflight_body_bytes != to->max_inflight_body_bytes)
+		changed = "max_inflight_body";
 	if (changed == NULL)
 		return true;
 	reason_set(why_out, "a change of %s needs a restart", changed);

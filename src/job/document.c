@@ -11,6 +11,7 @@
 #include "append.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "plain.h"
@@ -74,15 +75,14 @@ put_error(struct buf *out, const struct job *job)
 	put_json(out, "}");
 }
 
-/* What will be delivered, as long as there is no delivery to show. */
+/* What will be delivered, as long as there is no delivery to show. A job that
+ * ended without one has an end that its client did not ask to hear of. */
 static void
 put_planned_callback(struct buf *out, const struct job *job)
 {
 	const char *url = job->callback_url;
-	bool failed = job->status == JOB_FAILED;
-	if (job->failure_url != NULL && (failed || url == NULL))
-		url = job->failure_url;
-	if (url == NULL) {
+
+	if (url == NULL || job_has_ended(job->status)) {
 		put_json(out, ",\"callback\":null");
 		return;
 	}
@@ -260,6 +260,7 @@ void
 delivery_write(struct json_writer *writer, const struct delivery *delivery)
 {
 	char id[UUID_TEXT_SIZE];
+	char event[32];
 
 	json_object(writer);
 	uuid_text(delivery->id, id);
@@ -268,7 +269,9 @@ delivery_write(struct json_writer *writer, const struct delivery *delivery)
 	json_put_string(writer, "job", id);
 	json_put_null(writer, "endpoint");
 	json_put_string(writer, "url", delivery->url);
-	json_put_string(writer, "event", job_event_name(delivery->event));
+	(void)snprintf(event, sizeof(event), "job.%s",
+	    job_event_name(delivery->event));
+	json_put_string(writer, "event", event);
 	json_put_string(writer, "state", delivery_state_name(delivery->state));
 	json_put_string(writer, "error", delivery->error == ERROR_NONE ?
 		NULL : job_error_name(delivery->error));

@@ -27,6 +27,8 @@ order_new(enum order_kind kind, struct loop *from,
 void
 order_give_place(struct order *order)
 {
+	if (order->is_overbooked)
+		return;
 	queue_give_place(order->queue->gauge, order->place_bytes);
 	client_give_place(conf_client_find(order->conf, order->client));
 }

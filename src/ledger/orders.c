@@ -80,6 +80,8 @@ claim_key(struct ledger *ledger, struct order *order)
 	    job->idempotency_key, &first);
 	if (result == STORE_OK)
 		return show_first(ledger, order, &first);
+	if (order->is_overbooked)
+		order->result = ORDER_FULL;
 	return result == STORE_MISSING ? STORE_OK : result;
 }
 

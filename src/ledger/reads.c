@@ -12,7 +12,9 @@ void
 fill_facts(struct ledger *ledger, const struct job *job,
     struct document_facts *out)
 {
-	out->public_url = ledger->conf->public_url;
+	int64_t delay_ms;
+
+	out->public_url = NULL; /* the asker's to say */
 	out->position = 0;
 	out->estimated_wait_ms = -1;
 	if (job->status != JOB_QUEUED)
@@ -22,6 +24,9 @@ fill_facts(struct ledger *ledger, const struct job *job,
 	    ledger->mono_ms);
 	out->estimated_wait_ms = sched_wait_ms(ledger->sched, job->queue,
 	    out->position, ledger->mono_ms);
+	delay_ms = turn_due_mono(ledger, job) - ledger->mono_ms;
+	if (delay_ms > out->estimated_wait_ms && delay_ms > 0)
+		out->estimated_wait_ms = delay_ms;
 }
 
 static enum store_result
@@ -165,6 +170,34 @@ list_jobs(struct ledger *ledger, struct order *order)
 	return result;
 }
 
+/* A delivery does not know whose it is; its job does. */
+static bool
+is_own(struct ledger *ledger, struct order *order, struct listed *row)
+{
+	return order->client[0] == '\0' ||
+	    (store_get_job(ledger->store, row->delivery.job, &row->job) ==
+		    STORE_OK &&
+		strcmp(row->job.client, order->client) == 0);
+}
+
+static void
+drop_foreign(struct ledger *ledger, struct order *order, int from)
+{
+	int kept = from;
+
+	for (int i = from; i < order->listed_count; i++) {
+		struct listed row = order->listed[i];
+
+		if (is_own(ledger, order, &row)) {
+			order->listed[kept++] = row;
+			continue;
+		}
+		job_clear(&row.job);
+		delivery_clear(&row.delivery);
+	}
+	order->listed_count = kept;
+}
+
 static enum store_result
 list_deliveries(struct ledger *ledger, struct order *order)
 {
@@ -177,6 +210,7 @@ list_deliveries(struct ledger *ledger, struct order *order)
 	    &order->next_seq);
 	if (listing.failed)
 		result = STORE_AGAIN;
+	drop_foreign(ledger, order, from);
 	order->deliveries_filter.below_seq = order->next_seq;
 	order->deliveries_filter.limit -= order->listed_count - from;
 	return result;

@@ -346,23 +346,33 @@ write_or_refuse(struct ledger *ledger)
 
 /* ---- idle time ---- */
 
+static enum store_result
+purge_rows(struct ledger *ledger, int64_t *removed_out)
+{
+	int64_t cutoff_ms = ledger->wall_ms - ledger->conf->retention_ms;
+	enum store_result result = store_begin(ledger->store);
+
+	if (result != STORE_OK)
+		return result;
+	result = store_purge(ledger->store, cutoff_ms, PURGE_ROWS,
+	    &ledger->purge_cursor, removed_out);
+	if (result == STORE_OK)
+		return store_commit(ledger->store, false);
+	store_rollback(ledger->store);
+	return result;
+}
+
 static void
 purge_some(struct ledger *ledger)
 {
-	int64_t cutoff_ms = ledger->wall_ms - ledger->conf->retention_ms;
 	int64_t removed = 0;
+	enum store_result result;
 
-	if (ledger->mono_ms < ledger->purge_mono_ms || ledger->is_sick ||
-	    store_begin(ledger->store) != STORE_OK)
+	if (ledger->mono_ms < ledger->purge_mono_ms || ledger->is_sick)
 		return;
-	if (store_purge(ledger->store, cutoff_ms, PURGE_ROWS,
-		&ledger->purge_cursor, &removed) != STORE_OK) {
-		store_rollback(ledger->store);
-		fall_sick(ledger, STORE_AGAIN);
-		return;
-	}
-	if (store_commit(ledger->store, false) != STORE_OK) {
-		fall_sick(ledger, STORE_AGAIN);
+	result = purge_rows(ledger, &removed);
+	if (result != STORE_OK) { /* found well again as after any failure */
+		fall_sick(ledger, result);
 		return;
 	}
 	metrics_add(ledger->metrics, METRIC_PURGED, removed);

@@ -11,17 +11,13 @@
 
 #include "world_inside.h"
 
-struct ticket {
-	struct order *answer; /* NULL: none yet */
-};
-
 static void
 answered(struct order *order)
 {
-	struct ticket *ticket = order->asker;
+	struct order **answer = order->asker;
 
-	ck_assert_msg(ticket->answer == NULL, "answered twice");
-	ticket->answer = order;
+	ck_assert_msg(*answer == NULL, "answered twice");
+	*answer = order;
 }
 
 struct order *
@@ -33,16 +29,23 @@ new_order(enum order_kind kind)
 	return order;
 }
 
+void
+ask_later(struct order *order, struct order **answer_out)
+{
+	*answer_out = NULL;
+	order->asker = answer_out;
+	ck_assert(ledger_ask(world_ledger(), order));
+}
+
 struct order *
 ask(struct order *order)
 {
-	struct ticket ticket = { NULL };
+	struct order *answer;
 
-	order->asker = &ticket;
-	ck_assert(ledger_ask(world_ledger(), order));
+	ask_later(order, &answer);
 	settle();
-	ck_assert_msg(ticket.answer != NULL, "never answered");
-	return ticket.answer;
+	ck_assert_msg(answer != NULL, "never answered");
+	return answer;
 }
 
 /* ---- submitting ---- */
@@ -51,7 +54,7 @@ ask(struct order *order)
 
 /* Tickets of send_wish; NO_PLACE and NO_ROOM never reach the ledger. */
 static struct {
-	struct ticket ticket;
+	struct order *answer; /* NULL: none yet */
 	enum refusal refusal;
 } sent[TICKETS];
 static int sent_count;
@@ -107,8 +110,8 @@ send_wish(const struct wish *wish)
 	fill_job(order, wish);
 	fill_fingerprint(order, wish);
 	order->place_bytes = order->job.request_bytes;
-	order->asker = &sent[ticket].ticket;
-	sent[ticket].ticket.answer = NULL;
+	order->asker = &sent[ticket].answer;
+	sent[ticket].answer = NULL;
 	sent[ticket].refusal = TAKEN;
 	if (!queue_take_place(order->queue, order->place_bytes)) {
 		sent[ticket].refusal = NO_PLACE;
@@ -135,15 +138,15 @@ answer_to(int ticket, struct uuid *id_out)
 
 	if (sent[ticket].refusal != TAKEN)
 		return sent[ticket].refusal;
-	if (sent[ticket].ticket.answer == NULL)
+	if (sent[ticket].answer == NULL)
 		settle();
-	order = sent[ticket].ticket.answer;
+	order = sent[ticket].answer;
 	ck_assert_msg(order != NULL, "never answered");
 	ck_assert(order->result != ORDER_MISSING &&
 	    order->result != ORDER_CONFLICT);
 	refusal = meanings[order->result];
 	*id_out = order->job.id;
-	order_free(&sent[ticket].ticket.answer);
+	order_free(&sent[ticket].answer);
 	return refusal;
 }
 

@@ -280,6 +280,14 @@ open_lanes(void)
 		loop_open_leftovers(world.lanes[i].loop);
 }
 
+void
+take_one_turn(void)
+{
+	if (take_turn(world.ledger) == 0)
+		use_idle_time(world.ledger);
+	open_lanes();
+}
+
 /* As the ledger's own thread does it, but that it never waits. */
 void
 settle(void)
@@ -287,9 +295,7 @@ settle(void)
 	int turns = 0;
 
 	do {
-		if (take_turn(world.ledger) == 0)
-			use_idle_time(world.ledger);
-		open_lanes();
+		take_one_turn();
 		ck_assert_msg(turns++ < TURNS_MAX, "the ledger spins");
 	} while (idle_ms(world.ledger) == 0);
 	check_world();

@@ -54,6 +54,7 @@ struct queue_gauge *gauge_of(const char *queue);
 void let_time_pass(int64_t ms);
 /* Turns until the ledger would wait. */
 void settle(void);
+void take_one_turn(void);
 void check_world(void);
 
 /* ---- clients ---- */
@@ -87,6 +88,8 @@ enum refusal answer_to(int ticket, struct uuid *id_out);
 /* Asks and waits for the answer; the test frees it. */
 struct order *new_order(enum order_kind kind);
 struct order *ask(struct order *order);
+/* Asks without a turn; *answer_out is set when there is an answer. */
+void ask_later(struct order *order, struct order **answer_out);
 struct order *ask_job(struct uuid id);
 enum order_result redeliver(struct uuid delivery);
 

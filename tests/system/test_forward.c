@@ -190,21 +190,6 @@ START_TEST(end_to_end_fields_pass_and_those_of_the_connection_do_not)
 }
 END_TEST
 
-START_TEST(field_values_beyond_ascii_are_opaque)
-{
-	struct world world;
-	struct json_document *seen;
-
-	/* RFC 9110, 5.5: obs-text is allowed, and its meaning not ours. The
-	 * peer's log shows each byte as the character of that number. */
-	world_open(&world, NULL);
-	seen = forward(&world, "POST", "/mill/ok", "X-Name: caf\xe9\r\n", "x");
-	ck_assert_str_eq(seen_field(seen, "X-Name"), "caf\xc3\xa9");
-	json_document_free(&seen);
-	world_close(&world);
-}
-END_TEST
-
 START_TEST(what_callbackd_reads_itself_is_kept_from_the_upstream)
 {
 	static const char *const read[] = { "Callback-URL", "X-Callback-Url",
@@ -376,7 +361,6 @@ main(void)
 		a_body_of_all_bytes_comes_back_byte_for_byte,
 		a_chunked_body_arrives_whole,
 		end_to_end_fields_pass_and_those_of_the_connection_do_not,
-		field_values_beyond_ascii_are_opaque,
 		what_callbackd_reads_itself_is_kept_from_the_upstream,
 		the_upstream_learns_of_the_job_and_its_deadline,
 		attempts_are_counted_towards_the_upstream,
