@@ -44,6 +44,15 @@ start_post_cb(struct post *post, void *arg)
 }
 
 static void
+cancel_run_cb(int64_t job_seq, void *arg)
+{
+	struct lane *lane = arg;
+
+	if (!lane->is_closing)
+		upstream_cancel(lane->upstream, job_seq);
+}
+
+static void
 run_ended_cb(struct run *run, void *arg)
 {
 	struct lane *lane = arg;
@@ -74,7 +83,7 @@ lane_new(unsigned index)
 		return NULL;
 	}
 	lane->hands = (struct ledger_hands){ lane->loop, start_run_cb,
-		start_post_cb, lane };
+		start_post_cb, cancel_run_cb, lane };
 	return lane;
 }
 

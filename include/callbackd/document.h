@@ -36,6 +36,11 @@ void document_write(struct json_writer *writer, const struct job *job,
 bool document_text(struct buf *out, const struct job *job,
     const struct delivery *delivery, const struct document_facts *facts);
 
+/* A number that is another whenever the document says something else, but for
+ * its estimates; never 0. */
+uint64_t document_version(const struct job *job,
+    const struct delivery *delivery, const struct document_facts *facts);
+
 /* One delivery as lists of dead letters show it. */
 void delivery_write(struct json_writer *writer,
     const struct delivery *delivery);

@@ -28,6 +28,7 @@ enum order_kind {
 	ORDER_JOBS,             /* jobs_filter -> listed */
 	ORDER_DELIVERIES,       /* deliveries_filter -> listed */
 	ORDER_REDELIVER,        /* delivery.id -> delivery */
+	ORDER_CANCEL,           /* job.id -> job */
 	ORDER_BOOKS,            /* -> books */
 };
 
@@ -40,6 +41,8 @@ enum order_result {
 	ORDER_CONFLICT,    /* not in a state where that can be done */
 	ORDER_UNAVAILABLE, /* the store does not write (or read) now */
 };
+
+enum hold_until { HOLD_UNTIL_CHANGE, HOLD_UNTIL_END };
 
 /* One row of a list. */
 struct listed {
@@ -71,6 +74,14 @@ struct order {
 	int64_t delay_ms;        /* ORDER_ACCEPT: may not run before; 0: at once */
 	int64_t expires_ms;      /* ORDER_ACCEPT: give up unstarted; -1: never */
 	struct run *run;         /* the ledger's own: claimed as it was accepted */
+	int64_t hold_ms;         /* ORDER_JOB, ORDER_RESULT: answer not before
+	                          * hold_until is true or so much later; 0: now */
+	enum hold_until hold_until;
+	uint64_t known_version;  /* with HOLD_UNTIL_CHANGE: what the asker has
+	                          * seen (document_version); 0: what it is now */
+	int64_t hold_end_ms;     /* the ledger's own */
+	bool was_running;        /* the ledger's own: as it was cancelled */
+	bool held_place;         /* the same */
 	struct job_filter jobs_filter; /* its strings borrow from below */
 	struct delivery_filter deliveries_filter;
 	char filter_queue[NAME_SIZE];
@@ -97,6 +108,9 @@ struct ledger_hands {
 	struct loop *loop;
 	void (*start_run)(struct run *run, void *arg);   /* takes */
 	void (*start_post)(struct post *post, void *arg); /* takes */
+	/* Ends the run of that job soon, if it is here; it comes back as any
+	 * other. */
+	void (*cancel_run)(int64_t job_seq, void *arg);
 	void *arg;
 };
 

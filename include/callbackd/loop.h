@@ -28,7 +28,7 @@ struct loop *loop_new(unsigned index, void *room);
  * its room is whole. */
 void loop_open_leftovers(struct loop *loop);
 
-/* Not running, no timers left, nobody posts any more. Mail that still waits is
+/* Not running, no timers and watches left, nobody posts any more. Mail that still waits is
  * opened first, so what it needs of the room must be alive. */
 void loop_free(struct loop **loop);
 
@@ -63,6 +63,16 @@ struct loop_timer *loop_timer_new(struct loop *loop, void (*fire)(void *arg),
 void loop_timer_set(struct loop_timer *timer, int64_t after_ms);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_free(struct loop_timer **timer);
+
+/* Descriptors: fire is called in each turn in which fd can be read, or written,
+ * without waiting; an end or an error counts as both. fd is borrowed, and is
+ * closed only after its watch is freed. fire may free its own watch and others.
+ * loop_watch_new gives NULL when memory is out or fd cannot be waited for. */
+enum loop_wish { LOOP_WISH_READ, LOOP_WISH_WRITE };
+struct loop_watch;
+struct loop_watch *loop_watch_new(struct loop *loop, int fd,
+    enum loop_wish wish, void (*fire)(void *arg), void *arg);
+void loop_watch_free(struct loop_watch **watch);
 
 /* Signals, for the loop of the main thread only. */
 bool loop_on_signal(struct loop *loop, int signal_number,

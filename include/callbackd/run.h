@@ -23,6 +23,7 @@ struct run {
 	/* The ledger's own notes. */
 	bool is_judged;         /* job holds what its end means */
 	bool never_ran;         /* it is given up without having begun */
+	bool is_void;           /* its job was cancelled meanwhile */
 	bool slot_given;        /* its slot is free again */
 	bool held_place;        /* it had a place in its queue */
 	bool has_event;         /* delivery is to be sent */

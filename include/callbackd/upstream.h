@@ -23,6 +23,10 @@ struct upstream *upstream_new(struct loop *loop, struct conf *conf,
  * first. */
 void upstream_start(struct upstream *upstream, struct run *run);
 
+/* Ends the run of that job now, if it is under way here: it is given back with
+ * ERROR_CANCELLED. */
+void upstream_cancel(struct upstream *upstream, int64_t job_seq);
+
 /* Uses another conf for runs that start from now on. */
 void upstream_follow(struct upstream *upstream, struct conf *conf);
 

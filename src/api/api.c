@@ -22,6 +22,7 @@ static const struct route {
 	{ "GET", "/v1/jobs", list_jobs },
 	{ "POST", "/v1/jobs", submit_json },
 	{ "GET", "/v1/jobs/{id}", get_job },
+	{ "DELETE", "/v1/jobs/{id}", cancel_job },
 	{ "GET", "/v1/jobs/{id}/result", get_result },
 	{ "GET", "/v1/dead-letters", list_dead_letters },
 	{ "POST", "/v1/deliveries/{id}/redeliver", redeliver },

@@ -108,7 +108,7 @@ path_is_plain(const char *target, struct objection *objection)
 
 /* ---- the acknowledgement ---- */
 
-static void
+void
 acknowledge(struct call *call, struct order *order)
 {
 	bool is_pending = !job_has_ended(order->job.status);
@@ -130,6 +130,7 @@ acknowledge(struct call *call, struct order *order)
 	(void)headers_add(&headers, "Job-Id", id);
 	if (order->result == ORDER_REPLAYED)
 		(void)headers_add(&headers, "Idempotent-Replayed", "true");
+	add_preference(&headers, call, false);
 	/* Without memory for the document the client still learns the id. */
 	if (!document_text(&body, &order->job,
 		order->has_delivery ? &order->delivery : NULL, &order->facts))
@@ -159,6 +160,10 @@ submitted(struct order *order)
 	switch (order->result) {
 	case ORDER_OK:
 	case ORDER_REPLAYED:
+		if (call->wait_ms > 0) {
+			wait_for_result(call, order);
+			return;
+		}
 		acknowledge(call, order);
 		break;
 	case ORDER_FULL:
@@ -202,6 +207,7 @@ draft_begin(struct draft *draft, struct call *call,
 
 	memset(draft, 0, sizeof(*draft));
 	draft->call = call;
+	read_preferences(call);
 	draft->conf = call->api->conf;
 	draft->queue = queue;
 	if (!may_submit(call, queue, &draft->objection)) {

@@ -13,15 +13,11 @@
 static void
 etag_of(const struct order *order, char out[ETAG_SIZE])
 {
-	const struct job *job = &order->job;
-	const struct delivery *delivery = &order->delivery;
-	const int64_t parts[] = { job->status, job->attempts, job->run_at_ms,
-		job->finished_at_ms, order->facts.position,
-		order->has_delivery, delivery->state, delivery->attempts,
-		delivery->next_at_ms };
+	uint64_t version = document_version(&order->job,
+	    order->has_delivery ? &order->delivery : NULL, &order->facts);
 
 	(void)snprintf(out, ETAG_SIZE, "W/\"%016llx\"",
-	    (unsigned long long)text_hash(parts, sizeof(parts)));
+	    (unsigned long long)version);
 }
 
 /* RFC 9110, 13.1.2: a list of tags, compared weakly, or '*'. */
@@ -169,6 +165,7 @@ show_result(struct call *call, struct order *order)
 
 	headers_init(&headers);
 	add_job(&headers, &order->job);
+	add_preference(&headers, call, call->wait_ms > 0);
 	if (!job_has_ended(order->job.status)) {
 		(void)headers_add_int(&headers, "Retry-After",
 		    poll_after_s(&order->job, &order->facts));
@@ -190,39 +187,173 @@ answered(struct order *order)
 
 	if (order->result != ORDER_OK)
 		refuse_order(&call->exchange, order->result);
-	else if (order->kind == ORDER_JOB)
-		show_job(call, order);
-	else
+	else if (order->kind == ORDER_RESULT)
 		show_result(call, order);
+	else
+		show_job(call, order);
 	free(call);
 	order_free(&order);
 }
 
+/* A client that hangs up while it waits is answered into the void. */
 static void
-ask_for_job(struct call *call, enum order_kind kind)
+peer_gone_cb(void *arg)
+{
+	(void)arg;
+}
+
+static struct order *
+order_for_id(struct call *call, enum order_kind kind,
+    void (*when_answered)(struct order *order))
 {
 	struct order *order;
 	struct uuid id;
 
 	if (!uuid_parse(call->id, call->id_len, &id)) {
 		refuse_order(&call->exchange, ORDER_MISSING);
-		return;
+		return NULL;
 	}
-	order = order_for(call, kind, answered);
-	if (order == NULL)
-		return;
-	order->job.id = id;
-	ask(order);
+	order = order_for(call, kind, when_answered);
+	if (order != NULL)
+		order->job.id = id;
+	return order;
+}
+
+/* The version in an If-None-Match of ours; 0 when there is none. */
+static uint64_t
+known_version(const struct call *call)
+{
+	const char *field = http_header(call->exchange, "If-None-Match");
+
+	if (field == NULL || strncmp(field, "W/\"", 3) != 0)
+		return 0;
+	return strtoull(field + 3, NULL, 16);
+}
+
+/* ?wait=N: false when it is not a duration. */
+static bool
+take_wait(struct call *call, struct order *order)
+{
+	struct objection objection = { 0 };
+	char text[32];
+	int found = query_find(call->query, "wait", text, sizeof(text));
+
+	if (found == 0 || strcmp(text, "0") == 0)
+		return true;
+	if (found == 1 && text_duration_ms(text, &order->hold_ms)) {
+		order->hold_until = HOLD_UNTIL_CHANGE;
+		order->known_version = known_version(call);
+		http_watch(call->exchange, peer_gone_cb, NULL);
+		return true;
+	}
+	(void)object_to(&objection, REFUSE_BAD_REQUEST,
+	    "wait: a duration such as 20 or 20s");
+	refuse(&call->exchange, &objection);
+	return false;
 }
 
 void
 get_job(struct call *call)
 {
-	ask_for_job(call, ORDER_JOB);
+	struct order *order = order_for_id(call, ORDER_JOB, answered);
+
+	if (order == NULL)
+		return;
+	if (take_wait(call, order)) {
+		ask(order);
+		return;
+	}
+	free(asker_of(order));
+	order_free(&order);
 }
 
 void
 get_result(struct call *call)
 {
-	ask_for_job(call, ORDER_RESULT);
+	struct order *order = order_for_id(call, ORDER_RESULT, answered);
+
+	if (order != NULL)
+		ask(order);
+}
+
+/* ---- waiting for the result of a job just submitted ---- */
+
+static void
+forget_wait(struct call *call, struct order *order)
+{
+	order_free(&call->submitted);
+	free(call);
+	order_free(&order);
+}
+
+/* The job was accepted: whatever became of the wait, the client hears so. */
+static void
+waited(struct order *order)
+{
+	struct call *call = asker_of(order);
+
+	if (order->result == ORDER_OK && job_has_ended(order->job.status))
+		show_result(call, order);
+	else if (order->result == ORDER_OK)
+		acknowledge(call, order);
+	else
+		acknowledge(call, call->submitted);
+	forget_wait(call, order);
+}
+
+void
+wait_for_result(struct call *call, struct order *submitted)
+{
+	struct order *order =
+	    order_new(ORDER_RESULT, call->api->loop, waited, call);
+
+	if (order == NULL) {
+		acknowledge(call, submitted);
+		free(call);
+		order_free(&submitted);
+		return;
+	}
+	call->submitted = submitted;
+	order->job.id = submitted->job.id;
+	memcpy(order->client, call->client, sizeof(order->client));
+	order->hold_ms = call->wait_ms;
+	order->hold_until = HOLD_UNTIL_END;
+	http_watch(call->exchange, peer_gone_cb, NULL);
+	if (ledger_ask(call->api->ledger, order))
+		return;
+	acknowledge(call, submitted);
+	forget_wait(call, order);
+}
+
+/* ---- cancelling ---- */
+
+static void
+cancelled(struct order *order)
+{
+	struct call *call = asker_of(order);
+	struct buf body;
+
+	buf_init(&body, DOCUMENT_MAX_BYTES);
+	order->facts.public_url = call->api->conf->public_url;
+	if (order->result != ORDER_OK)
+		refuse_order(&call->exchange, order->result);
+	else if (document_text(&body, &order->job,
+		     order->has_delivery ? &order->delivery : NULL,
+		     &order->facts))
+		reply_json(&call->exchange, 200, NULL, &body);
+	else
+		refuse_plainly(&call->exchange, REFUSE_OVERLOADED,
+		    "no memory for the document");
+	buf_free(&body);
+	free(call);
+	order_free(&order);
+}
+
+void
+cancel_job(struct call *call)
+{
+	struct order *order = order_for_id(call, ORDER_CANCEL, cancelled);
+
+	if (order != NULL)
+		ask(order);
 }

@@ -26,6 +26,9 @@ struct call {
 	const char *target;       /* raw: path and query */
 	size_t path_len;
 	const char *query;        /* after '?'; "" without one */
+	int64_t wait_ms;          /* Prefer: wait, for the end of a submitted job */
+	bool prefers_async;       /* Prefer: respond-async */
+	struct order *submitted;  /* accepted, while its result is waited for */
 	const char *id;           /* what stands for {id} in the route */
 	size_t id_len;
 	char client[NAME_SIZE];   /* who asks; "" without configured clients */
@@ -81,6 +84,11 @@ void reply_json(struct http_exchange **exchange, int status,
     const struct headers *headers, const struct buf *body);
 /* Retry-After for a client that polls this job. */
 int64_t poll_after_s(const struct job *job, const struct document_facts *facts);
+/* Reads Prefer (RFC 7240) into the call. */
+void read_preferences(struct call *call);
+/* Preference-Applied, when one was. waited: the answer was waited for. */
+void add_preference(struct headers *headers, const struct call *call,
+    bool waited);
 /* Job-Id and Job-Status. */
 void add_job(struct headers *headers, const struct job *job);
 
@@ -134,10 +142,16 @@ bool draft_take_wish(struct draft *draft, const char *name, const char *place,
 
 /* ---- routes: one function each ---- */
 
+/* The 202, or 200 for a replay that has ended. */
+void acknowledge(struct call *call, struct order *order);
+
 void submit(struct call *call, const struct conf_queue *queue,
     size_t prefix_len);
 void submit_json(struct call *call);
+/* A submitted job whose client would rather wait for its result. */
+void wait_for_result(struct call *call, struct order *submitted);
 void get_job(struct call *call);
+void cancel_job(struct call *call);
 void get_result(struct call *call);
 void list_jobs(struct call *call);
 void list_dead_letters(struct call *call);

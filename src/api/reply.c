@@ -1,4 +1,7 @@
 /* reply.c - the common parts of answers. */
+#include <stdio.h>
+#include <string.h>
+
 #include "inside.h"
 
 #define POLL_MAX_S 60
@@ -37,4 +40,52 @@ add_job(struct headers *headers, const struct job *job)
 	(void)headers_add(headers, "Job-Id", id);
 	(void)headers_add(headers, "Job-Status",
 	    job_status_name(job->status));
+}
+
+/* One preference: "respond-async", "wait=10"; what is not understood is left
+ * alone, as RFC 7240 wants it. */
+static void
+take_preference(struct call *call, const char *text, size_t len)
+{
+	char preference[64];
+	int64_t wait_ms;
+
+	if (len >= sizeof(preference))
+		return;
+	memcpy(preference, text, len);
+	preference[len] = '\0';
+	preference[strcspn(preference, "; \t")] = '\0';
+	if (text_equal_nocase(preference, "respond-async"))
+		call->prefers_async = true;
+	else if (text_starts_nocase(preference, "wait=") &&
+	    text_duration_ms(preference + strlen("wait="), &wait_ms))
+		call->wait_ms = wait_ms;
+}
+
+void
+read_preferences(struct call *call)
+{
+	const char *cursor = http_header(call->exchange, "Prefer");
+	const char *item;
+	size_t len;
+
+	if (cursor == NULL)
+		return;
+	while (text_list_next(&cursor, &item, &len))
+		take_preference(call, item, len);
+}
+
+void
+add_preference(struct headers *headers, const struct call *call, bool waited)
+{
+	char text[64];
+
+	if (waited) {
+		(void)snprintf(text, sizeof(text), "wait=%lld",
+		    (long long)((call->wait_ms + 999) / 1000));
+		(void)headers_add(headers, "Preference-Applied", text);
+	} else if (call->prefers_async) {
+		(void)headers_add(headers, "Preference-Applied",
+		    "respond-async");
+	}
 }

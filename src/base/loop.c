@@ -53,6 +53,7 @@ struct loop {
 	struct event *heartbeat;
 	struct signal_watch *signals;
 	unsigned timer_count;
+	unsigned watch_count;
 
 	pthread_t thread;
 	bool has_thread;
@@ -71,6 +72,13 @@ struct loop_timer {
 	struct loop *loop;
 	struct event *event;
 	int64_t due_mono_ms;
+	void (*fire)(void *arg);
+	void *arg;
+};
+
+struct loop_watch {
+	struct loop *loop;
+	struct event *event;
 	void (*fire)(void *arg);
 	void *arg;
 };
@@ -311,7 +319,7 @@ loop_free(struct loop **loop)
 		return;
 	if (old->box != NULL)
 		loop_open_leftovers(old);
-	assert(old->timer_count == 0);
+	assert(old->timer_count == 0 && old->watch_count == 0);
 	free_signals(old);
 	free_event(old->heartbeat);
 	free_event(old->mail_event);
@@ -498,6 +506,54 @@ loop_timer_free(struct loop_timer **timer)
 		return;
 	event_free(old->event);
 	old->loop->timer_count--;
+	free(old);
+}
+
+/* ---- descriptors ---- */
+
+static void
+watch_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop_watch *watch = arg;
+
+	(void)fd;
+	(void)what;
+	watch->fire(watch->arg); /* may free the watch */
+}
+
+struct loop_watch *
+loop_watch_new(struct loop *loop, int fd, enum loop_wish wish,
+    void (*fire)(void *arg), void *arg)
+{
+	struct loop_watch *watch = calloc(1, sizeof(*watch));
+	short what = wish == LOOP_WISH_READ ? EV_READ : EV_WRITE;
+
+	if (watch == NULL)
+		return NULL;
+	watch->loop = loop;
+	watch->fire = fire;
+	watch->arg = arg;
+	watch->event = event_new(loop->base, fd, (short)(what | EV_PERSIST),
+	    watch_cb, watch);
+	if (watch->event == NULL || event_add(watch->event, NULL) != 0) {
+		free_event(watch->event);
+		free(watch);
+		return NULL;
+	}
+	loop->watch_count++;
+	return watch;
+}
+
+void
+loop_watch_free(struct loop_watch **watch)
+{
+	struct loop_watch *old = *watch;
+
+	*watch = NULL;
+	if (old == NULL)
+		return;
+	event_free(old->event);
+	old->loop->watch_count--;
 	free(old);
 }
 

@@ -213,6 +213,24 @@ transfer_done_cb(struct transfer_result *result, void *arg)
 	give_back(upstream, run);
 }
 
+void
+upstream_cancel(struct upstream *upstream, int64_t job_seq)
+{
+	struct errand *errand = upstream->errands;
+	struct run *run;
+
+	while (errand != NULL && errand->run->job.id.seq != job_seq)
+		errand = errand->next;
+	if (errand == NULL)
+		return;
+	run = errand->run;
+	transfer_cancel(&errand->transfer);
+	drop_errand(errand);
+	run->verdict = VERDICT_FINAL;
+	run->error = ERROR_CANCELLED;
+	give_back(upstream, run);
+}
+
 static int64_t
 timeout_of(const struct conf_queue *queue, const struct job *job)
 {

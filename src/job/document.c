@@ -280,3 +280,17 @@ delivery_write(struct json_writer *writer, const struct delivery *delivery)
 	json_put_time(writer, "next_attempt_at", delivery->next_at_ms);
 	json_object_end(writer);
 }
+
+uint64_t
+document_version(const struct job *job, const struct delivery *delivery,
+    const struct document_facts *facts)
+{
+	const int64_t parts[] = { job->status, job->attempts, job->run_at_ms,
+		job->finished_at_ms, facts->position, delivery != NULL,
+		delivery != NULL ? (int64_t)delivery->state : 0,
+		delivery != NULL ? delivery->attempts : 0,
+		delivery != NULL ? delivery->next_at_ms : 0 };
+	uint64_t version = text_hash(parts, sizeof(parts));
+
+	return version != 0 ? version : 1;
+}

@@ -45,6 +45,7 @@ struct ledger {
 	struct mailbox *inbox;
 	struct mail_list backlog;  /* taken from the inbox, not yet opened */
 	struct mail wake;          /* posted once, by ledger_stop */
+	struct mail drain_word;    /* posted once, by ledger_drain */
 	pthread_t thread;
 	bool is_started;
 
@@ -68,6 +69,9 @@ struct ledger {
 
 	struct line *due;          /* deliveries: rank due_mono_ms */
 	struct line *expiring;     /* jobs: rank mono moment of expiry */
+	struct line *cancelled;    /* jobs whose run is void: rank 0 */
+	struct line *hold_ends;    /* see holds.c */
+	void *held;                /* tsearch(3) tree; see holds.c */
 	int64_t purge_cursor;
 	int64_t purge_mono_ms;     /* when to look again */
 	int64_t tidy_mono_ms;
@@ -126,8 +130,17 @@ void empty(struct ledger *ledger, struct mail_list *list,
 enum store_result prepare_accept(struct ledger *ledger, struct mail *mail);
 void conclude_accept(struct ledger *ledger, struct mail *mail);
 void undo_accept(struct ledger *ledger, struct mail *mail);
+
+/* changes.c */
 enum store_result prepare_change(struct ledger *ledger, struct mail *mail);
 void conclude_change(struct ledger *ledger, struct mail *mail);
+
+/* holds.c */
+/* True: the order rests until its job changes or its time is up. */
+bool hold_order(struct ledger *ledger, struct order *order);
+/* What a client sees of the job is another now. */
+void job_changed(struct ledger *ledger, const struct job *job);
+void end_holds(struct ledger *ledger);
 
 /* reads.c */
 void answer_read(struct ledger *ledger, struct order *order);
@@ -154,8 +167,8 @@ void wait_for_turn(struct ledger *ledger, const struct job *job);
  * what was planned since the clock was last set. */
 int64_t turn_due_mono(const struct ledger *ledger, const struct job *job);
 /* A job that waits in the sched, for due_mono_ms, is to be given up at
- * expires_at_ms. False: no memory. */
-bool watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_at_ms,
+ * expires_mono_ms. False: no memory. */
+bool watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_mono_ms,
     int64_t due_mono_ms);
 /* A request without fields and body has no payload: *out stays empty. */
 enum store_result load_request(struct ledger *ledger, int64_t seq,

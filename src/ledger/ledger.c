@@ -32,6 +32,7 @@ order_open_cb(struct mail *mail, void *room)
 		mail_list_add(&ledger->accepts, mail);
 		return;
 	case ORDER_REDELIVER:
+	case ORDER_CANCEL:
 		mail_list_add(&ledger->changes, mail);
 		return;
 	case ORDER_JOB:
@@ -161,6 +162,7 @@ idle_ms(struct ledger *ledger)
 		}
 		if (ledger->unsettled_posts.count > 0)
 			return 0;
+		due_ms = earlier(due_ms, due_of(ledger->hold_ends));
 		due_ms = earlier(due_ms, due_of(ledger->expiring));
 		due_ms = earlier(due_ms, ledger->purge_mono_ms);
 	}
@@ -209,12 +211,15 @@ make_rooms(struct ledger *ledger, const struct ledger_setup *setup)
 	ledger->hosts = hosts_new(&rules);
 	ledger->due = line_new();
 	ledger->expiring = line_new();
+	ledger->cancelled = line_new();
+	ledger->hold_ends = line_new();
 	ledger->inbox = mailbox_new(setup->inbox_limit);
 	ledger->outboxes =
 	    calloc(setup->hands_count, sizeof(*ledger->outboxes));
 	if (ledger->log == NULL || ledger->sched == NULL ||
 	    ledger->hosts == NULL || ledger->due == NULL ||
-	    ledger->expiring == NULL || ledger->inbox == NULL ||
+	    ledger->expiring == NULL || ledger->cancelled == NULL ||
+	    ledger->hold_ends == NULL || ledger->inbox == NULL ||
 	    ledger->outboxes == NULL)
 		return false;
 	ledger->outbox_count = setup->hands_count;
@@ -229,6 +234,8 @@ free_rooms(struct ledger *ledger)
 	store_close(&ledger->store);
 	line_free(&ledger->due);
 	line_free(&ledger->expiring);
+	line_free(&ledger->cancelled);
+	line_free(&ledger->hold_ends);
 	hosts_free(&ledger->hosts);
 	sched_free(&ledger->sched);
 	mailbox_free(&ledger->inbox);
@@ -253,6 +260,7 @@ ledger_new(const struct ledger_setup *setup, struct reason *why_out)
 	ledger->hands = setup->hands;
 	ledger->hands_count = setup->hands_count;
 	ledger->wake.open = wake_open_cb;
+	ledger->drain_word.open = wake_open_cb;
 	atomic_init(&ledger->is_well, true);
 	ledger->mono_ms = clock_mono_ms();
 	ledger->wall_ms = clock_wall_ms();
@@ -288,7 +296,8 @@ ledger_start(struct ledger *ledger)
 void
 ledger_drain(struct ledger *ledger)
 {
-	atomic_store(&ledger->is_draining, true);
+	if (!atomic_exchange(&ledger->is_draining, true))
+		mailbox_post(ledger->inbox, &ledger->drain_word);
 }
 
 static void

@@ -1,11 +1,10 @@
-/* orders.c - orders that change something: accepting, and sending again.
+/* orders.c - accepting.
  *
  * A job that arrives while nobody waits and a slot is free is written down as
  * running at once: the claim costs nothing, and its body need not be read back.
  *
  * Thread: the ledger's.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "inside.h"
@@ -184,73 +183,4 @@ undo_accept(struct ledger *ledger, struct mail *mail)
 	run_free(&order->run);
 	order_give_place(order);
 	answer_order(ledger, order, ORDER_UNAVAILABLE);
-}
-
-/* ---- sending again ---- */
-
-static bool
-may_see(const struct order *order, const struct job *job)
-{
-	return order->client[0] == '\0' ||
-	    strcmp(order->client, job->client) == 0;
-}
-
-static enum store_result
-load_ended_delivery(struct ledger *ledger, struct order *order)
-{
-	struct uuid id = order->delivery.id;
-	enum store_result result;
-
-	delivery_clear(&order->delivery);
-	result = store_get_delivery(ledger->store, id, &order->delivery);
-	if (result == STORE_OK)
-		result = store_get_job(ledger->store, order->delivery.job,
-		    &order->job);
-	if (result == STORE_OK && !may_see(order, &order->job))
-		result = STORE_MISSING;
-	order->result =
-	    result == STORE_MISSING ? ORDER_MISSING : ORDER_OK;
-	return result == STORE_MISSING ? STORE_OK : result;
-}
-
-static void
-restart_schedule(struct ledger *ledger, struct delivery *delivery)
-{
-	delivery->state = DELIVERY_PENDING;
-	delivery->attempts = 0;
-	delivery->schedule_at_ms = ledger->wall_ms;
-	delivery->next_at_ms = ledger->wall_ms;
-	delivery->ended_at_ms = -1;
-	delivery->error = ERROR_NONE;
-}
-
-enum store_result
-prepare_change(struct ledger *ledger, struct mail *mail)
-{
-	struct order *order = (struct order *)mail;
-	enum store_result result = begin_writing(ledger);
-
-	assert(order->kind == ORDER_REDELIVER);
-	if (result == STORE_OK)
-		result = load_ended_delivery(ledger, order);
-	if (result != STORE_OK || order->result == ORDER_MISSING)
-		return result;
-	if (order->delivery.state != DELIVERY_DELIVERED &&
-	    order->delivery.state != DELIVERY_DEAD) {
-		order->result = ORDER_CONFLICT;
-		return STORE_OK;
-	}
-	ledger->must_last = true;
-	restart_schedule(ledger, &order->delivery);
-	return store_update_delivery(ledger->store, &order->delivery);
-}
-
-void
-conclude_change(struct ledger *ledger, struct mail *mail)
-{
-	struct order *order = (struct order *)mail;
-
-	if (order->result == ORDER_OK)
-		plan_delivery(ledger, &order->delivery);
-	answer_order(ledger, order, order->result);
 }

@@ -422,6 +422,7 @@ conclude_post_end(struct ledger *ledger, struct mail *mail)
 	atomic_fetch_sub(&ledger->posts_under_way, 1);
 	count_post(ledger, post);
 	log_post(ledger, post, host);
+	job_changed(ledger, &post->job);
 	if (post->delivery.state == DELIVERY_PENDING)
 		plan_delivery(ledger, &post->delivery);
 	hosts_ended(ledger->hosts, host, post->is_first, knock_of(post),

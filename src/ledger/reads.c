@@ -65,6 +65,7 @@ read_job(struct ledger *ledger, struct order *order)
 	if (result != STORE_OK)
 		return result;
 	fill_facts(ledger, &order->job, &order->facts);
+	delivery_clear(&order->delivery); /* of an earlier look */
 	return find_delivery(ledger, &order->job, &order->delivery,
 	    &order->has_delivery);
 }
@@ -271,9 +272,12 @@ answer_read(struct ledger *ledger, struct order *order)
 		break;
 	case ORDER_ACCEPT:
 	case ORDER_REDELIVER:
+	case ORDER_CANCEL:
 		break;
 	}
 	if (is_list && result == STORE_OK && goes_on(ledger, order))
+		return;
+	if (!is_list && result == STORE_OK && hold_order(ledger, order))
 		return;
 	answer_order(ledger, order, result_of(result));
 }

@@ -38,19 +38,28 @@ note_interrupted(struct recovery *recovery, int64_t seq)
 	return true;
 }
 
+/* The monotonic moment of a planned one. The clock may have gone back since: who
+ * was accepted later than it is now waits as if that were now. So nothing waits
+ * longer than from its acceptance to the moment that was planned. */
+static int64_t
+due_again(const struct ledger *ledger, int64_t at_ms, int64_t seq)
+{
+	int64_t accepted_at_ms = uuid_ms(seq);
+	int64_t now_ms = accepted_at_ms > ledger->wall_ms ? accepted_at_ms :
+							    ledger->wall_ms;
+
+	return ledger->mono_ms + at_ms - now_ms;
+}
+
 static bool
 line_up(struct recovery *recovery, const struct open_job *job)
 {
 	struct ledger *ledger = recovery->ledger;
 	struct queue_gauge *gauge = sched_gauge(ledger->sched, job->queue);
-	struct waiting waiting = { job->seq, job->priority,
-		(uint32_t)job->request_bytes, 0 };
+	const struct waiting waiting = { job->seq, job->priority,
+		(uint32_t)job->request_bytes,
+		due_again(ledger, job->run_at_ms, job->seq) };
 
-	/* Moments up to that of its acceptance say "at once", whatever the clock
-	 * shows by now. */
-	if (job->run_at_ms > ledger->wall_ms &&
-	    job->run_at_ms > uuid_ms(job->seq))
-		waiting.due_mono_ms = due_mono(ledger, job->run_at_ms);
 	if (gauge != NULL)
 		queue_hold_place(gauge, job->request_bytes);
 	else
@@ -58,7 +67,8 @@ line_up(struct recovery *recovery, const struct open_job *job)
 	client_hold_place(conf_client_find(ledger->conf, job->client));
 	recovery->waiting++;
 	if (job->expires_at_ms >= 0 && job->attempts == 0 &&
-	    !watch_expiry(ledger, job->seq, job->expires_at_ms,
+	    !watch_expiry(ledger, job->seq,
+		due_again(ledger, job->expires_at_ms, job->seq),
 		waiting.due_mono_ms))
 		return false;
 	return sched_wait(ledger->sched, job->queue, &waiting,
@@ -83,7 +93,8 @@ take_delivery_cb(const struct open_delivery *delivery, void *arg)
 	struct recovery *recovery = arg;
 	struct ledger *ledger = recovery->ledger;
 	const struct line_item item = {
-		due_mono(ledger, delivery->next_at_ms), delivery->seq, 0, 0
+		due_again(ledger, delivery->next_at_ms, delivery->seq),
+		delivery->seq, 0, 0
 	};
 
 	if (delivery->state == DELIVERY_HELD)

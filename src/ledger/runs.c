@@ -21,10 +21,10 @@ static const struct backoff BACKOFF_DEFAULT = { 1000, 60000, 2.0 };
 /* ---- waiting ---- */
 
 bool
-watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_at_ms,
+watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_mono_ms,
     int64_t due_mono_ms)
 {
-	const struct line_item item = { due_mono(ledger, expires_at_ms), seq,
+	const struct line_item item = { expires_mono_ms, seq,
 		(uint32_t)due_mono_ms,
 		(uint32_t)((uint64_t)due_mono_ms >> 32) };
 
@@ -54,7 +54,8 @@ wait_for_turn(struct ledger *ledger, const struct job *job)
 
 	/* Without memory it is still given up when its turn comes. */
 	if (job->expires_at_ms >= 0 && job->attempts == 0)
-		(void)watch_expiry(ledger, job->id.seq, job->expires_at_ms,
+		(void)watch_expiry(ledger, job->id.seq,
+		    due_mono(ledger, job->expires_at_ms),
 		    waiting.due_mono_ms);
 	if (!sched_wait(ledger->sched, job->queue, &waiting, ledger->mono_ms))
 		log_event(ledger->log, LOG_LEVEL_ERROR, "job_parked",
@@ -171,6 +172,9 @@ judge(struct ledger *ledger, struct run *run)
 	if (run->is_judged)
 		return;
 	run->is_judged = true;
+	run->is_void = line_leave(ledger->cancelled, 0, job->id.seq);
+	if (run->is_void)
+		return;
 	run->held_place = job_holds_place(job);
 	job->error = run->error;
 	free(job->error_detail);
@@ -196,10 +200,10 @@ prepare_run_end(struct ledger *ledger, struct mail *mail)
 	enum store_result result = begin_writing(ledger);
 
 	judge(ledger, run);
-	if (result == STORE_OK)
+	if (result == STORE_OK && !run->is_void)
 		result = store_update_job(ledger->store, job,
 		    job->response_status > 0 ? &run->response : NULL);
-	if (result == STORE_OK && job_has_ended(job->status))
+	if (result == STORE_OK && job_has_ended(job->status) && !run->is_void)
 		result = add_event(ledger, job, job_event_of(job->status),
 		    &run->delivery, &run->has_event);
 	if (result == STORE_OK && !run->never_ran && !run->slot_given) {
@@ -262,6 +266,20 @@ log_end(struct ledger *ledger, const struct run *run)
 	    LOG_TEXT("why", job_error_name(run->error)));
 }
 
+static void
+tell_end(struct ledger *ledger, struct run *run)
+{
+	count_end(ledger, run, sched_gauge(ledger->sched, run->job.queue));
+	log_end(ledger, run);
+	job_changed(ledger, &run->job);
+	if (!job_has_ended(run->job.status))
+		wait_for_turn(ledger, &run->job);
+	if (!run->has_event)
+		return;
+	plan_delivery(ledger, &run->delivery);
+	keep_fresh(ledger, run);
+}
+
 void
 conclude_run_end(struct ledger *ledger, struct mail *mail)
 {
@@ -269,14 +287,8 @@ conclude_run_end(struct ledger *ledger, struct mail *mail)
 
 	if (!run->never_ran)
 		atomic_fetch_sub(&ledger->runs_under_way, 1);
-	count_end(ledger, run, sched_gauge(ledger->sched, run->job.queue));
-	log_end(ledger, run);
-	if (!job_has_ended(run->job.status))
-		wait_for_turn(ledger, &run->job);
-	if (run->has_event) {
-		plan_delivery(ledger, &run->delivery);
-		keep_fresh(ledger, run);
-	}
+	if (!run->is_void)
+		tell_end(ledger, run);
 	run_free(&run);
 }
 
@@ -476,6 +488,7 @@ begin_run(struct ledger *ledger, struct mail *mail)
 
 	if (!job_holds_place(&run->job))
 		give_place(ledger, &run->job);
+	job_changed(ledger, &run->job);
 	if (run->has_event)
 		plan_delivery(ledger, &run->delivery);
 	run->has_event = false;

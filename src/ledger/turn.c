@@ -447,6 +447,7 @@ take_turn(struct ledger *ledger)
 	wake_deliveries(ledger);
 	write_or_refuse(ledger);
 	let_deliveries_go(ledger);
+	end_holds(ledger);
 	answer_reads(ledger);
 	send_all(ledger);
 	return opened;

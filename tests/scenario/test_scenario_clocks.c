@@ -300,6 +300,32 @@ START_TEST(a_restart_after_the_clock_went_back_stalls_nobody)
 }
 END_TEST
 
+/* A clock without a battery begins in another century. */
+START_TEST(a_restart_long_ago_makes_nobody_wait_longer_than_planned)
+{
+	struct uuid delayed, expiring, delivered;
+
+	use_file_store();
+	open_world();
+	delivered = submit(&(struct wish){ .callback = A });
+	end_run_with(delivered, &WELL);
+	end_post_with(delivered, &NOT_NOW);
+	delayed = submit(&(struct wish){ .delay_ms = MINUTE_MS });
+	expiring = submit(&(struct wish){ .delay_ms = HOUR_MS,
+	    .expires_ms = 2 * MINUTE_MS });
+	crash_world();
+	clock_wall_jumps(-30 * 365 * DAY_MS);
+	open_world();
+	goes_after(delivered, 5 * SECOND_MS);
+	end_post_with(delivered, &NOT_NOW);
+	clock_wall_jumps(30 * 365 * DAY_MS); /* the time comes by network */
+	runs_after(delayed, 55 * SECOND_MS);
+	let_time_pass(MINUTE_MS);
+	ck_assert_int_eq(error_of(expiring), ERROR_EXPIRED);
+	goes_after(delivered, 3 * MINUTE_MS + 5 * SECOND_MS);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -325,6 +351,8 @@ main(void)
 	    cases, ids_rise_whatever_the_clock_does, 0, JUMPS);
 	tcase_add_test(
 	    cases, a_restart_after_the_clock_went_back_stalls_nobody);
+	tcase_add_test(cases,
+	    a_restart_long_ago_makes_nobody_wait_longer_than_planned);
 	cases = cases_of(suite, "deliveries");
 	tcase_add_loop_test(cases,
 	    a_delivery_keeps_its_moments_and_its_schedule, 0, JUMPS);

@@ -81,7 +81,8 @@ something_rare_happens(bool may_crash)
 
 	switch (dice(5)) {
 	case 0:
-		clock_wall_jumps(leaps_ms[dice(4)]);
+		/* After a restart, waits are what the clock says. */
+		clock_wall_jumps(leaps_ms[dice(4)] / (may_crash ? 24 : 1));
 		return;
 	case 1:
 		store_stumbles(1u << dice(SICK_USED), (int)dice(5));
@@ -167,7 +168,7 @@ bring_to_rest(void)
 		while (posts_under_way() > 0)
 			give_back_post(post_at(0)->delivery.job, &THANKS);
 		settle();
-		let_time_pass(SECOND_MS);
+		let_time_pass(10 * SECOND_MS);
 	}
 }
 

@@ -8,6 +8,7 @@
 
 static struct gauges *gauges;
 static struct conf_queue queues[2];
+static struct conf_client client;
 static struct conf conf;
 static struct queue_gauge *gauge;
 
@@ -21,7 +22,14 @@ make_gauges(void)
 	queues[1] = (struct conf_queue){ .name = "other",
 		.capacity = 1,
 		.capacity_bytes = 1 };
-	conf = (struct conf){ .queues = queues, .queue_count = 2 };
+	client = (struct conf_client){ .name = "acme",
+		.max_queued = 2,
+		.rate = 10,
+		.burst = 5 };
+	conf = (struct conf){ .queues = queues,
+		.queue_count = 2,
+		.clients = &client,
+		.client_count = 1 };
 	gauges = gauges_new();
 	ck_assert_ptr_nonnull(gauges);
 	ck_assert(gauges_adopt(gauges, &conf));
@@ -160,6 +168,71 @@ START_TEST(the_bound_holds_however_many_threads_accept)
 }
 END_TEST
 
+/* ---- clients ---- */
+
+START_TEST(a_client_takes_as_many_places_as_it_may)
+{
+	ck_assert(client_take_place(&client));
+	ck_assert(client_take_place(&client));
+	ck_assert(!client_take_place(&client));
+	ck_assert_int_eq(atomic_load(&client.gauge->places), 2);
+	client_give_place(&client);
+	ck_assert(client_take_place(&client));
+	client_hold_place(&client);
+	ck_assert_int_eq(atomic_load(&client.gauge->places), 3);
+}
+END_TEST
+
+START_TEST(who_has_no_limit_always_finds_a_place)
+{
+	client.max_queued = 0;
+	for (int i = 0; i < 100; i++)
+		ck_assert(client_take_place(&client));
+	ck_assert_int_eq(atomic_load(&client.gauge->places), 100);
+	ck_assert(client_take_place(NULL));
+	client_give_place(NULL);
+	client_hold_place(NULL);
+}
+END_TEST
+
+START_TEST(a_client_of_a_new_conf_finds_its_gauge)
+{
+	struct conf_client next = { .name = "acme" };
+	struct conf next_conf = { .clients = &next, .client_count = 1 };
+
+	ck_assert(client_take_place(&client));
+	ck_assert(gauges_adopt(gauges, &next_conf));
+	ck_assert_ptr_eq(next.gauge, client.gauge);
+}
+END_TEST
+
+/* Ten a second, five at once. */
+START_TEST(a_client_may_ask_as_often_as_its_rate_and_burst_allow)
+{
+	int64_t now_us = 1000000;
+	int64_t left, wait_us;
+
+	for (int i = 4; i >= 0; i--) {
+		ck_assert(client_take_turn(&client, now_us, &left, &wait_us));
+		ck_assert_int_eq(left, i);
+		ck_assert_int_eq(wait_us, 0);
+	}
+	ck_assert(!client_take_turn(&client, now_us, &left, &wait_us));
+	ck_assert_int_eq(left, 0);
+	ck_assert_int_eq(wait_us, 100000);
+	now_us += 99999;
+	ck_assert(!client_take_turn(&client, now_us, &left, &wait_us));
+	ck_assert_int_eq(wait_us, 1);
+	now_us += 1;
+	ck_assert(client_take_turn(&client, now_us, &left, &wait_us));
+	ck_assert(!client_take_turn(&client, now_us, &left, &wait_us));
+	now_us += 10000000; /* rest is not saved up beyond the burst */
+	for (int i = 0; i < 5; i++)
+		ck_assert(client_take_turn(&client, now_us, &left, &wait_us));
+	ck_assert(!client_take_turn(&client, now_us, &left, &wait_us));
+}
+END_TEST
+
 /* ---- when to come back ---- */
 
 static const struct {
@@ -210,6 +283,11 @@ main(void)
 	tcase_add_test(cases, a_new_conf_finds_the_gauges_of_the_old_one);
 	tcase_add_test(
 	    cases, the_bound_holds_however_many_threads_accept);
+	tcase_add_test(cases, a_client_takes_as_many_places_as_it_may);
+	tcase_add_test(cases, who_has_no_limit_always_finds_a_place);
+	tcase_add_test(cases, a_client_of_a_new_conf_finds_its_gauge);
+	tcase_add_test(cases,
+	    a_client_may_ask_as_often_as_its_rate_and_burst_allow);
 	tcase_add_loop_test(cases,
 	    the_wait_for_a_place_comes_from_the_drain_rate, 0,
 	    (int)(sizeof(waits) / sizeof(waits[0])));

@@ -399,6 +399,112 @@ START_TEST(an_idle_loop_comes_round_all_the_same)
 }
 END_TEST
 
+/* ---- descriptors ---- */
+
+/* A pipe and what the watches of a test have seen of it. */
+struct pair {
+	int read_fd, write_fd;
+	struct loop_watch *readable, *writable;
+	int reads, writes;
+};
+
+static struct pair pair;
+
+static void
+open_pair(void)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	pair = (struct pair){ .read_fd = ends[0], .write_fd = ends[1] };
+}
+
+static void
+close_pair(void)
+{
+	loop_watch_free(&pair.readable);
+	loop_watch_free(&pair.writable);
+	close(pair.read_fd);
+	if (pair.write_fd >= 0)
+		close(pair.write_fd);
+}
+
+/* Takes one byte of two; the third time it finds the end. */
+static void
+take_byte(void *arg)
+{
+	struct room *r = arg;
+	char byte;
+
+	pair.reads++;
+	if (read(pair.read_fd, &byte, 1) == 0)
+		loop_stop(r->loop);
+}
+
+static void
+put_two_bytes(void *arg)
+{
+	(void)arg;
+	pair.writes++;
+	ck_assert_int_eq(write(pair.write_fd, "ab", 2), 2);
+	loop_watch_free(&pair.writable);
+	close(pair.write_fd);
+	pair.write_fd = -1;
+}
+
+START_TEST(a_descriptor_is_told_of_as_long_as_it_is_ready)
+{
+	open_pair();
+	pair.readable = loop_watch_new(room.loop, pair.read_fd, LOOP_WISH_READ,
+	    take_byte, &room);
+	pair.writable = loop_watch_new(room.loop, pair.write_fd,
+	    LOOP_WISH_WRITE, put_two_bytes, &room);
+	ck_assert_ptr_nonnull(pair.readable);
+	ck_assert_ptr_nonnull(pair.writable);
+	loop_run(room.loop);
+	ck_assert_int_eq(pair.writes, 1);
+	ck_assert_int_eq(pair.reads, 3);
+	close_pair();
+}
+END_TEST
+
+/* Both are ready in the same turn; whoever comes first takes the other away. */
+static void
+free_both(void *arg)
+{
+	struct room *r = arg;
+
+	r->count++;
+	loop_watch_free(&pair.readable);
+	loop_watch_free(&pair.writable);
+	loop_timer_set(r->timers[2], 0);
+}
+
+START_TEST(a_watch_may_be_freed_by_another_of_the_same_turn)
+{
+	make_timers(note_one, note_two);
+	open_pair();
+	ck_assert_int_eq(write(pair.write_fd, "a", 1), 1);
+	pair.readable = loop_watch_new(room.loop, pair.read_fd, LOOP_WISH_READ,
+	    free_both, &room);
+	pair.writable = loop_watch_new(room.loop, pair.write_fd,
+	    LOOP_WISH_WRITE, free_both, &room);
+	loop_run(room.loop);
+	ck_assert_int_eq(room.count, 1);
+	close_pair();
+}
+END_TEST
+
+START_TEST(what_cannot_be_waited_for_is_not_watched)
+{
+	open_pair();
+	close_pair();
+	ck_assert_ptr_null(loop_watch_new(room.loop, pair.read_fd,
+	    LOOP_WISH_READ, note_one, &room));
+	loop_watch_free(&pair.readable);
+}
+END_TEST
+
 /* ---- signals ---- */
 
 static void
@@ -476,6 +582,10 @@ main(void)
 	tcase_add_test(tcase, moments_stand_still_for_a_turn_and_no_longer);
 	tcase_add_test(tcase, moments_are_fresh_while_the_loop_does_not_run);
 	tcase_add_test(tcase, an_idle_loop_comes_round_all_the_same);
+	tcase_add_test(tcase, a_descriptor_is_told_of_as_long_as_it_is_ready);
+	tcase_add_test(tcase,
+	    a_watch_may_be_freed_by_another_of_the_same_turn);
+	tcase_add_test(tcase, what_cannot_be_waited_for_is_not_watched);
 	tcase_add_test(tcase, a_signal_is_handled_in_a_turn);
 	tcase_add_test(tcase, a_started_loop_leaves_signals_to_the_main_thread);
 	suite_add_tcase(suite, tcase);

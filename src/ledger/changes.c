@@ -1,0 +1,219 @@
+/* changes.c - orders that change what there is already: sending again,
+ * cancelling.
+ *
+ * A job that is cancelled while it runs ends at once, in the store; its loop is
+ * then told to drop the run. Whatever that run still brings back is void: its
+ * number waits in `cancelled` until it does.
+ *
+ * Thread: the ledger's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inside.h"
+
+/* ---- sending again ---- */
+
+static bool
+may_see(const struct order *order, const struct job *job)
+{
+	return order->client[0] == '\0' ||
+	    strcmp(order->client, job->client) == 0;
+}
+
+static enum store_result
+load_ended_delivery(struct ledger *ledger, struct order *order)
+{
+	struct uuid id = order->delivery.id;
+	enum store_result result;
+
+	delivery_clear(&order->delivery);
+	result = store_get_delivery(ledger->store, id, &order->delivery);
+	if (result == STORE_OK)
+		result = store_get_job(ledger->store, order->delivery.job,
+		    &order->job);
+	if (result == STORE_OK && !may_see(order, &order->job))
+		result = STORE_MISSING;
+	order->result =
+	    result == STORE_MISSING ? ORDER_MISSING : ORDER_OK;
+	return result == STORE_MISSING ? STORE_OK : result;
+}
+
+static void
+restart_schedule(struct ledger *ledger, struct delivery *delivery)
+{
+	delivery->state = DELIVERY_PENDING;
+	delivery->attempts = 0;
+	delivery->schedule_at_ms = ledger->wall_ms;
+	delivery->next_at_ms = ledger->wall_ms;
+	delivery->ended_at_ms = -1;
+	delivery->error = ERROR_NONE;
+}
+
+static enum store_result
+prepare_redeliver(struct ledger *ledger, struct order *order)
+{
+	enum store_result result = load_ended_delivery(ledger, order);
+
+	if (result != STORE_OK || order->result == ORDER_MISSING)
+		return result;
+	if (order->delivery.state != DELIVERY_DELIVERED &&
+	    order->delivery.state != DELIVERY_DEAD) {
+		order->result = ORDER_CONFLICT;
+		return STORE_OK;
+	}
+	restart_schedule(ledger, &order->delivery);
+	return store_update_delivery(ledger->store, &order->delivery);
+}
+
+/* ---- cancelling ---- */
+
+static enum store_result
+prepare_cancel(struct ledger *ledger, struct order *order)
+{
+	struct job *job = &order->job;
+	struct uuid id = job->id;
+	enum store_result result;
+
+	job_clear(job);
+	result = store_get_job(ledger->store, id, job);
+	if (result == STORE_MISSING || (result == STORE_OK &&
+		!may_see(order, job))) {
+		order->result = ORDER_MISSING;
+		return STORE_OK;
+	}
+	if (result != STORE_OK)
+		return result;
+	order->was_running = job->status == JOB_RUNNING;
+	order->held_place = job_holds_place(job);
+	if (!job_next(job->status, JOB_CANCEL, &job->status)) {
+		order->result = ORDER_CONFLICT;
+		return STORE_OK;
+	}
+	order->result = ORDER_OK;
+	job->finished_at_ms = ledger->wall_ms;
+	job->error = ERROR_CANCELLED;
+	free(job->error_detail);
+	job->error_detail = NULL;
+	result = store_update_job(ledger->store, job, NULL);
+	if (result != STORE_OK)
+		return result;
+	return add_event(ledger, job, EVENT_CANCELLED, &order->delivery,
+	    &order->has_delivery);
+}
+
+struct cancel_mail {
+	struct mail mail;
+	int64_t job_seq;
+};
+
+static void
+cancel_open_cb(struct mail *mail, void *room)
+{
+	struct ledger_hands *hands = room;
+	struct cancel_mail *word = (struct cancel_mail *)mail;
+
+	hands->cancel_run(word->job_seq, hands->arg);
+	free(word);
+}
+
+/* Which loop has it is not kept: cancelling is rare. Without memory the run
+ * goes on, for nothing. */
+static void
+drop_run(struct ledger *ledger, int64_t job_seq)
+{
+	const struct line_item item = { 0, job_seq, 0, 0 };
+
+	if (!line_join(ledger->cancelled, &item))
+		return;
+	for (unsigned i = 0; i < ledger->hands_count; i++) {
+		struct cancel_mail *word = calloc(1, sizeof(*word));
+
+		if (word == NULL)
+			continue;
+		word->mail.open = cancel_open_cb;
+		word->job_seq = job_seq;
+		send_to(ledger, ledger->hands[i]->loop, &word->mail);
+	}
+}
+
+static void
+log_cancelled(struct ledger *ledger, const struct job *job)
+{
+	char id[UUID_TEXT_SIZE];
+
+	uuid_text(job->id, id);
+	log_event(ledger->log, LOG_LEVEL_INFO, "ended", LOG_TEXT("job", id),
+	    LOG_TEXT("queue", job->queue),
+	    LOG_TEXT("state", job_status_name(job->status)),
+	    LOG_INT("attempt", job->attempts), LOG_INT("status", 0),
+	    LOG_INT("run_ms", 0), LOG_TEXT("why", job_error_name(job->error)));
+}
+
+static void
+conclude_cancel(struct ledger *ledger, struct order *order)
+{
+	const struct job *job = &order->job;
+	struct queue_gauge *gauge = sched_gauge(ledger->sched, job->queue);
+
+	if (order->was_running)
+		drop_run(ledger, job->id.seq);
+	else
+		(void)sched_leave(ledger->sched, job->queue, job->priority,
+		    job->id.seq, turn_due_mono(ledger, job));
+	if (order->held_place)
+		give_place(ledger, job);
+	if (gauge != NULL)
+		atomic_fetch_add_explicit(&gauge->ended[JOB_CANCELLED], 1,
+		    memory_order_relaxed);
+	log_cancelled(ledger, job);
+	if (order->has_delivery)
+		plan_delivery(ledger, &order->delivery);
+}
+
+/* ---- all of them ---- */
+
+static enum store_result
+prepare_kind(struct ledger *ledger, struct order *order)
+{
+	switch (order->kind) {
+	case ORDER_REDELIVER:
+		return prepare_redeliver(ledger, order);
+	case ORDER_CANCEL:
+		return prepare_cancel(ledger, order);
+	case ORDER_ACCEPT:
+	case ORDER_JOB:
+	case ORDER_RESULT:
+	case ORDER_JOBS:
+	case ORDER_DELIVERIES:
+	case ORDER_BOOKS:
+		break;
+	}
+	return STORE_OK;
+}
+
+enum store_result
+prepare_change(struct ledger *ledger, struct mail *mail)
+{
+	enum store_result result = begin_writing(ledger);
+
+	ledger->must_last = true;
+	if (result != STORE_OK)
+		return result;
+	return prepare_kind(ledger, (struct order *)mail);
+}
+
+void
+conclude_change(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+
+	if (order->result == ORDER_OK) {
+		if (order->kind == ORDER_CANCEL)
+			conclude_cancel(ledger, order);
+		else
+			plan_delivery(ledger, &order->delivery);
+		job_changed(ledger, &order->job);
+	}
+	answer_order(ledger, order, order->result);
+}
