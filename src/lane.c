@@ -12,7 +12,7 @@ struct lane {
 	struct ledger_hands hands; /* the loop's room */
 	struct ledger *ledger;
 	struct api *api;
-	struct upstream *upstream;
+	struct exec *exec;
 	struct courier *courier;
 	struct loop_timer *idle_timer;
 	bool is_closing;           /* nothing new begins */
@@ -29,7 +29,7 @@ start_run_cb(struct run *run, void *arg)
 	if (lane->is_closing)
 		run_free(&run);
 	else
-		upstream_start(lane->upstream, run);
+		exec_start(lane->exec, run);
 }
 
 static void
@@ -49,7 +49,7 @@ cancel_run_cb(int64_t job_seq, void *arg)
 	struct lane *lane = arg;
 
 	if (!lane->is_closing)
-		upstream_cancel(lane->upstream, job_seq);
+		exec_cancel(lane->exec, job_seq);
 }
 
 static void
@@ -111,10 +111,10 @@ lane_furnish(struct lane *lane, struct conf *conf, struct http_gate *gate,
 
 	lane->ledger = ledger;
 	lane->api = api_new(&setup);
-	lane->upstream = upstream_new(lane->loop, conf, run_ended_cb, lane);
+	lane->exec = exec_new(lane->loop, conf, run_ended_cb, lane);
 	lane->courier = courier_new(lane->loop, conf, post_ended_cb, lane);
 	lane->idle_timer = loop_timer_new(lane->loop, look_idle_cb, lane);
-	return lane->api != NULL && lane->upstream != NULL &&
+	return lane->api != NULL && lane->exec != NULL &&
 	    lane->courier != NULL && lane->idle_timer != NULL;
 }
 
@@ -146,7 +146,7 @@ follow_open_cb(struct mail *mail, void *room)
 
 	(void)room;
 	api_follow(lane->api, word->conf);
-	upstream_follow(lane->upstream, word->conf);
+	exec_follow(lane->exec, word->conf);
 	courier_follow(lane->courier, word->conf);
 	conf_unref(&word->conf);
 	free(word);
@@ -206,8 +206,8 @@ lane_stop(struct lane *lane)
 	loop_stop(lane->loop);
 	loop_join(lane->loop);
 	lane->is_closing = true;
-	if (lane->upstream != NULL)
-		upstream_abandon(lane->upstream);
+	if (lane->exec != NULL)
+		exec_abandon(lane->exec);
 	if (lane->courier != NULL)
 		courier_abandon(lane->courier);
 }
@@ -223,7 +223,7 @@ lane_free(struct lane **lane)
 	loop_open_leftovers(old->loop);
 	loop_timer_free(&old->idle_timer);
 	api_free(&old->api);
-	upstream_free(&old->upstream);
+	exec_free(&old->exec);
 	courier_free(&old->courier);
 	loop_free(&old->loop);
 	free(old);

@@ -1,4 +1,4 @@
-/* lane.h - one loop with the rooms that live on it: api, upstream, courier.
+/* lane.h - one loop with the rooms that live on it: api, exec, courier.
  *
  * main makes one for each core. A job that comes in on a lane is run and
  * delivered there, while its slot and window allow it.
@@ -8,8 +8,8 @@
 
 #include "callbackd/api.h"
 #include "callbackd/courier.h"
+#include "callbackd/exec.h"
 #include "callbackd/ledger.h"
-#include "callbackd/upstream.h"
 
 struct lane; /* opaque */
 

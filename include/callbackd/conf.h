@@ -31,6 +31,7 @@ struct conf_queue {
 	enum executor executor;
 	char *upstream;          /* URL prefix, ends with '/' */
 	char **command;          /* argv, NULL-terminated */
+	char *result_type;       /* Content-Type of a command's output */
 	int64_t capacity;        /* places; >= 1 */
 	int64_t capacity_bytes;
 	int32_t concurrency;     /* >= 1 */

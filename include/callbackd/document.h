@@ -24,6 +24,8 @@ struct document_facts {
 	const char *public_url;    /* prefix of links; "" or NULL: relative */
 	int64_t position;          /* 1 is next; 0: not waiting */
 	int64_t estimated_wait_ms; /* -1: unknown or not waiting */
+	const struct payload *request; /* shown, too; NULL: not */
+	bool shows_lease;          /* for its holder only */
 };
 
 /* Writes the job document as one JSON value. delivery is NULL when there is

@@ -104,6 +104,7 @@ const char *callback_format_name(enum callback_format format);
 bool callback_format_parse(const char *name, enum callback_format *out);
 
 #define NAME_SIZE 64   /* queue and client names: [a-z0-9_-], NUL included */
+#define LEASE_TOKEN_SIZE 33 /* 128 random bits in hex, NUL included */
 #define METHOD_SIZE 20 /* longest legal method token we take, NUL included */
 #define PRIORITY_DEFAULT 5
 #define PRIORITY_MAX 9
@@ -142,6 +143,12 @@ struct job {
 	enum job_error error;
 	char *error_detail;
 
+	/* While a consumer holds it. */
+	char lease_token[LEASE_TOKEN_SIZE]; /* its right to it; "": nobody does */
+	int64_t lease_until_ms;
+	double progress;            /* as it said, 0 .. 1; -1: it did not */
+	char *progress_message;
+
 	char *callback_url;         /* NULL: no callback */
 	char *failure_url;          /* NULL: callback_url */
 	char *callback_headers;     /* headers.h text; NULL: none */
@@ -160,6 +167,9 @@ bool job_copy(struct job *to, const struct job *from);
 /* True while the job needs a place in its queue: it waits, or it runs and may
  * have to come back. The queue's bound counts these. */
 bool job_holds_place(const struct job *job);
+
+/* Nobody holds it any more; what was said of its progress stays. */
+void job_end_lease(struct job *job);
 
 /* What goes with a job, too big for its row. */
 struct payload {
@@ -194,6 +204,11 @@ struct delivery {
 	enum job_error error;   /* of the last attempt */
 	char *url;              /* owned */
 	char *headers;          /* the client's own, headers.h text; NULL: none */
+	/* Of the job at the event, for those that happen while it runs. */
+	int32_t run;            /* attempts; 0: not kept */
+	int64_t run_started_at_ms;
+	double progress;
+	char *progress_message; /* owned */
 	char *attempts_json;    /* owned: elements of the document's array, comma
 	                         * separated; NULL: none yet */
 };

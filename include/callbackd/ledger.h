@@ -29,13 +29,14 @@ enum order_kind {
 	ORDER_DELIVERIES,       /* deliveries_filter -> listed */
 	ORDER_REDELIVER,        /* delivery.id -> delivery */
 	ORDER_CANCEL,           /* job.id -> job */
+	ORDER_RETRY,            /* job.id -> job, facts */
 	ORDER_BOOKS,            /* -> books */
 };
 
 enum order_result {
 	ORDER_OK,
 	ORDER_REPLAYED,    /* ORDER_ACCEPT: the same request came before: its job */
-	ORDER_FULL,        /* ORDER_ACCEPT: no place, and nothing to replay */
+	ORDER_FULL,        /* ORDER_ACCEPT, ORDER_RETRY: no place in the queue */
 	ORDER_MISMATCH,    /* ORDER_ACCEPT: its idempotency key is another's */
 	ORDER_MISSING,     /* no such job or delivery, or another client's */
 	ORDER_CONFLICT,    /* not in a state where that can be done */
@@ -81,7 +82,7 @@ struct order {
 	                          * seen (document_version); 0: what it is now */
 	int64_t hold_end_ms;     /* the ledger's own */
 	bool was_running;        /* the ledger's own: as it was cancelled */
-	bool held_place;         /* the same */
+	bool held_place;         /* the same; ORDER_RETRY: a place was taken */
 	struct job_filter jobs_filter; /* its strings borrow from below */
 	struct delivery_filter deliveries_filter;
 	char filter_queue[NAME_SIZE];

@@ -38,6 +38,15 @@ bool line_leave(struct line *line, int64_t rank, int64_t seq);
 int64_t line_before(const struct line *line, int64_t rank, int64_t seq);
 int64_t line_count(const struct line *line);
 
+/* The first at or behind (rank, seq); NULL when there is none. Valid until the
+ * next change. */
+const struct line_item *line_at(const struct line *line, int64_t rank,
+    int64_t seq);
+
+/* The rank of one that is known by its number alone. False when it is not
+ * there. Walks the line. */
+bool line_find(const struct line *line, int64_t seq, int64_t *rank_out);
+
 /* What all of them weigh together. Walks the whole line. */
 int64_t line_bytes(const struct line *line);
 

@@ -12,6 +12,7 @@
 #include "callbackd/verdict.h"
 
 #define DETAIL_SIZE 160
+#define RUN_DETAIL_SIZE 1200 /* the end of a command's stderr is in it */
 
 struct run {
 	struct mail mail;       /* first */
@@ -32,7 +33,8 @@ struct run {
 	/* What came of it; written by the executor. */
 	enum verdict verdict;
 	enum job_error error;
-	char detail[DETAIL_SIZE];
+	bool never_began;       /* surely: at-most-once queues try again */
+	char detail[RUN_DETAIL_SIZE];
 	int status;             /* of the answer; 0: none */
 	char *content_type;     /* owned */
 	struct payload response;

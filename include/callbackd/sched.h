@@ -28,7 +28,6 @@ struct queue_gauge {
 	atomic_llong queued;        /* waiting now, delayed ones included */
 	atomic_llong running;
 	atomic_llong drain_per_ks;  /* places given back in 1000 s, lately */
-	atomic_llong oldest_ms;     /* wall moment of the oldest waiting; 0: none */
 	atomic_llong accepted;      /* totals since the start of the process */
 	atomic_llong refused_full;
 	atomic_llong ended[JOB_STATUS_COUNT];
@@ -95,7 +94,8 @@ struct waiting {
 /* A job waits in that queue. False: no memory. */
 bool sched_wait(struct sched *sched, const char *queue,
     const struct waiting *waiting, int64_t now_mono_ms);
-/* It no longer does (cancelled, expired). False when it was not waiting. */
+/* It no longer does (cancelled, expired). False when it was not waiting. A wrong
+ * due_mono_ms (the clock was set since) costs a walk through all delayed. */
 bool sched_leave(struct sched *sched, const char *queue, int32_t priority,
     int64_t seq, int64_t due_mono_ms);
 
@@ -104,9 +104,14 @@ bool sched_leave(struct sched *sched, const char *queue, int32_t priority,
 bool sched_admit(struct sched *sched, const char *queue, int64_t now_mono_ms);
 
 /* The next job that may run: it has left the line and its slot is taken. Queues
- * take turns. False when none may. *queue_out lives as long as the sched. */
+ * take turns. False when none may. *queue_out lives as long as the sched. Queues
+ * whose jobs are pulled are left out. */
 bool sched_next(struct sched *sched, int64_t now_mono_ms,
     struct waiting *out, const char **queue_out);
+
+/* The same for one queue whose jobs are pulled; false for any other. */
+bool sched_next_pulled(struct sched *sched, const char *queue,
+    int64_t now_mono_ms, struct waiting *out);
 
 /* A run is over, or did not begin after all. */
 void sched_give_slot(struct sched *sched, const char *queue);
@@ -118,14 +123,44 @@ void sched_retake_slot(struct sched *sched, const char *queue);
 void sched_drained(struct sched *sched, const char *queue,
     int64_t now_mono_ms);
 
+/* A job was accepted into the queue at now: for the accept rate. */
+void sched_accepted(struct sched *sched, const char *queue,
+    int64_t now_mono_ms);
+
 /* The queue's counters; NULL when it never was configured. */
 struct queue_gauge *sched_gauge(const struct sched *sched, const char *queue);
 
-void sched_pause(struct sched *sched, const char *queue, bool paused);
+/* A paused queue lets nobody run; it need not be configured. False: no
+ * memory. */
+bool sched_pause(struct sched *sched, const char *queue, bool paused);
 
 /* When sched_next may have something without anybody joining or ending; 0: now,
  * INT64_MAX: never. */
 int64_t sched_due_mono_ms(struct sched *sched);
+/* The same for sched_next_pulled. */
+int64_t sched_pull_due_mono_ms(struct sched *sched, const char *queue);
+
+/* What an operator or a client wants to know of a queue. */
+struct queue_facts {
+	char name[NAME_SIZE];
+	enum executor executor;
+	bool is_paused;
+	int64_t waiting;         /* delayed ones included */
+	int64_t delayed;
+	int64_t running;
+	int64_t places;          /* taken, of capacity */
+	int64_t place_bytes;     /* the same, of capacity_bytes */
+	int64_t capacity;
+	int64_t capacity_bytes;
+	int32_t concurrency;
+	int64_t oldest_at_ms;    /* when the oldest that could run was accepted;
+	                          * -1: there is none */
+	double accepted_per_s;   /* lately */
+	double drained_per_s;
+};
+/* False when it is not configured. */
+bool sched_look(struct sched *sched, const char *queue, int64_t now_mono_ms,
+    struct queue_facts *out);
 
 /* 1 for the next; 0 when the queue is unknown. Delayed jobs count behind the
  * ready ones. */

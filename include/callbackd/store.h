@@ -46,11 +46,16 @@ void store_rollback(struct store *store);
 enum store_result store_add_job(struct store *store, struct job *job,
     const struct payload *request, int64_t now_ms);
 
-/* Writes what changes in a job's life: status, attempts, run_at, started_at,
- * finished_at, response_*, error*. response: its answer, NULL to keep what is
+/* Writes what changes in a job's life: status, attempts, max_attempts, run_at, started_at,
+ * finished_at, response_*, error*, lease_*, progress*. response: its answer, NULL to keep what is
  * there; borrowed. */
 enum store_result store_update_job(struct store *store, const struct job *job,
     const struct payload *response);
+
+/* Gives a job that will end again another id for the delivery of its end, at
+ * now_ms: receivers tell events apart by it. */
+enum store_result store_renew_delivery(struct store *store, struct job *job,
+    int64_t now_ms);
 
 /* Loads a record; *out must be as after job_init. The salt of id must match. */
 enum store_result store_get_job(struct store *store, struct uuid id,
@@ -75,6 +80,13 @@ enum store_result store_find_key(struct store *store, const char *client,
 enum store_result store_add_key(struct store *store, const char *client,
     const char *key, const struct store_key *first);
 
+/* Queues that an operator has stopped, whether or not they are configured. */
+enum store_result store_set_paused(struct store *store, const char *queue,
+    bool paused);
+/* By name. each() may not call the store. */
+enum store_result store_each_paused(struct store *store,
+    void (*each)(const char *queue, void *arg), void *arg);
+
 /* Writes for no other purpose than to see whether writing works. Within a
  * transaction; costs 64 KiB of the file, once. */
 enum store_result store_probe(struct store *store);
@@ -91,6 +103,11 @@ enum store_result store_get_delivery(struct store *store, struct uuid id,
     struct delivery *out);
 enum store_result store_get_delivery_seq(struct store *store, int64_t seq,
     struct delivery *out);
+
+/* A delivery of that event of the job that is pending or held; STORE_MISSING:
+ * there is none. */
+enum store_result store_find_open_delivery(struct store *store,
+    int64_t job_seq, enum job_event event, int64_t *seq_out);
 
 /* Lists, newest id first. Bounded work: at most scan_max rows are looked at; a
  * list that stopped early gives *next_seq_out > 0 to go on from (rows below
@@ -129,6 +146,7 @@ struct open_job {
 	int64_t run_at_ms;
 	int64_t expires_at_ms;
 	int64_t request_bytes;
+	int64_t lease_until_ms;    /* -1: no consumer holds it */
 	int32_t priority, attempts, max_attempts;
 	enum job_status status;
 	const char *queue;         /* borrowed */

@@ -24,6 +24,7 @@ static const struct route {
 	{ "GET", "/v1/jobs/{id}", get_job },
 	{ "DELETE", "/v1/jobs/{id}", cancel_job },
 	{ "GET", "/v1/jobs/{id}/result", get_result },
+	{ "POST", "/v1/jobs/{id}/retry", retry_job },
 	{ "GET", "/v1/dead-letters", list_dead_letters },
 	{ "POST", "/v1/deliveries/{id}/redeliver", redeliver },
 };

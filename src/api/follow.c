@@ -325,26 +325,41 @@ wait_for_result(struct call *call, struct order *submitted)
 	forget_wait(call, order);
 }
 
-/* ---- cancelling ---- */
+/* ---- cancelling, running again ---- */
 
 static void
-cancelled(struct order *order)
+show_changed(struct call *call, struct order *order)
 {
-	struct call *call = asker_of(order);
+	bool is_pending = !job_has_ended(order->job.status);
+	struct headers headers;
 	struct buf body;
 
+	headers_init(&headers);
 	buf_init(&body, DOCUMENT_MAX_BYTES);
 	order->facts.public_url = call->api->conf->public_url;
-	if (order->result != ORDER_OK)
-		refuse_order(&call->exchange, order->result);
-	else if (document_text(&body, &order->job,
-		     order->has_delivery ? &order->delivery : NULL,
-		     &order->facts))
-		reply_json(&call->exchange, 200, NULL, &body);
+	if (is_pending)
+		(void)headers_add_int(&headers, "Retry-After",
+		    poll_after_s(&order->job, &order->facts));
+	if (document_text(&body, &order->job,
+		order->has_delivery ? &order->delivery : NULL, &order->facts))
+		reply_json(&call->exchange, is_pending ? 202 : 200, &headers,
+		    &body);
 	else
 		refuse_plainly(&call->exchange, REFUSE_OVERLOADED,
 		    "no memory for the document");
 	buf_free(&body);
+	headers_free(&headers);
+}
+
+static void
+changed(struct order *order)
+{
+	struct call *call = asker_of(order);
+
+	if (order->result == ORDER_OK)
+		show_changed(call, order);
+	else
+		refuse_order(&call->exchange, order->result);
 	free(call);
 	order_free(&order);
 }
@@ -352,8 +367,23 @@ cancelled(struct order *order)
 void
 cancel_job(struct call *call)
 {
-	struct order *order = order_for_id(call, ORDER_CANCEL, cancelled);
+	struct order *order = order_for_id(call, ORDER_CANCEL, changed);
 
+	if (order != NULL)
+		ask(order);
+}
+
+void
+retry_job(struct call *call)
+{
+	struct order *order;
+
+	if (call->api->is_draining) {
+		refuse_plainly(&call->exchange, REFUSE_DRAINING,
+		    "the gateway is shutting down");
+		return;
+	}
+	order = order_for_id(call, ORDER_RETRY, changed);
 	if (order != NULL)
 		ask(order);
 }

@@ -152,6 +152,7 @@ void submit_json(struct call *call);
 void wait_for_result(struct call *call, struct order *submitted);
 void get_job(struct call *call);
 void cancel_job(struct call *call);
+void retry_job(struct call *call);
 void get_result(struct call *call);
 void list_jobs(struct call *call);
 void list_dead_letters(struct call *call);

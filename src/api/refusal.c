@@ -113,8 +113,11 @@ refuse_order(struct http_exchange **exchange, enum order_result result)
 	switch (result) {
 	case ORDER_OK:
 	case ORDER_REPLAYED:
-	case ORDER_FULL: /* answered where the queue is known */
 		break;
+	case ORDER_FULL:
+		refuse_plainly(exchange, REFUSE_QUEUE_FULL,
+		    "the queue of this job is full");
+		return;
 	case ORDER_MISMATCH:
 		refuse_plainly(exchange, REFUSE_IDEMPOTENCY_MISMATCH,
 		    "Idempotency-Key: another request came with this key");

@@ -225,6 +225,12 @@ loop_post_list(struct loop *loop, struct mail_list *list)
 
 /* ---- birth and death ---- */
 
+/* No locks: a loop is its own thread's. Changes of what a descriptor waits for
+ * are collected and handed to the kernel before it waits, which saves two calls
+ * a request. libevent documents that this is not safe with dup(2)ed descriptors
+ * in one base; there are none. One that is closed and opened again under its old
+ * number within a turn is fine: a change the kernel refuses is tried as its
+ * counterpart. */
 static struct event_base *
 base_new(void)
 {
@@ -233,7 +239,8 @@ base_new(void)
 
 	if (config == NULL)
 		return NULL;
-	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
+		EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;

@@ -58,6 +58,7 @@ free_queues(struct conf_queue *queues, size_t count)
 		free(queues[i].path);
 		free(queues[i].upstream);
 		free_list(queues[i].command);
+		free(queues[i].result_type);
 	}
 	free(queues);
 }

@@ -127,6 +127,62 @@ read_command(struct build *build, cfg_t *section, struct conf_queue *queue)
 	queue->command[0] = build_path(build, first->text);
 }
 
+static bool
+is_token_byte(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') ||
+	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static const char *
+skip_token(const char *text)
+{
+	while (is_token_byte(*text))
+		text++;
+	return text;
+}
+
+/* type/subtype, and whatever parameters stand behind a semicolon (RFC 9110,
+ * 8.3.1). */
+static bool
+is_media_type(const char *text)
+{
+	const char *slash = skip_token(text);
+	const char *end;
+
+	if (slash == text || *slash != '/')
+		return false;
+	end = skip_token(slash + 1);
+	if (end == slash + 1 || (*end != '\0' && *end != ';'))
+		return false;
+	for (; *end != '\0'; end++)
+		if (*end < ' ' || *end > '~')
+			return false;
+	return end[-1] != ' ' && end[-1] != ';';
+}
+
+static void
+read_result_type(struct build *build, cfg_t *section, struct conf_queue *queue)
+{
+	const struct written *written = schema_value(section, "result_type", 0);
+	char text[SHOWN_SIZE];
+
+	if (queue->executor != EXECUTOR_COMMAND) {
+		if (schema_is_given(section, "result_type"))
+			complain_at(build->out, written->line,
+			    "result_type is for executor \"command\" only");
+		return;
+	}
+	if (!is_media_type(written->text))
+		complain_at(build->out, written->line,
+		    "result_type must be a media type such as image/png, "
+		    "not '%s'",
+		    shown(written->text, strlen(written->text), text));
+	else
+		queue->result_type = build_copy(build, written->text);
+}
+
 /* A bound that is not written gives way to one that is. */
 static void
 read_backoff(struct build *build, cfg_t *queue_section, struct backoff *backoff)
@@ -158,6 +214,7 @@ read_queue(struct build *build, cfg_t *section, struct conf_queue *queue)
 	read_path(build, section, queue);
 	read_upstream(build, section, queue);
 	read_command(build, section, queue);
+	read_result_type(build, section, queue);
 }
 
 static void

@@ -171,6 +171,7 @@ fail_run(struct upstream *upstream, struct run *run, const char *why)
 {
 	run->verdict = VERDICT_RETRY;
 	run->error = ERROR_INTERNAL;
+	run->never_began = true;
 	(void)snprintf(run->detail, sizeof(run->detail), "%s", why);
 	give_back(upstream, run);
 }

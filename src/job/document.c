@@ -16,7 +16,7 @@
 
 #include "plain.h"
 
-static const struct document_facts no_facts = { NULL, 0, -1 };
+static const struct document_facts no_facts = { .estimated_wait_ms = -1 };
 
 /* Writes a key of a constant name behind a comma, and what fits its value. */
 #define put_member(out, key, put, ...)                                         \
@@ -34,15 +34,26 @@ put_moments(struct buf *out, const struct job *job)
 	put_member(out, "expires_at", put_time, job->expires_at_ms);
 }
 
-static void
-put_request(struct buf *out, const struct job *job)
+static bool
+put_request(struct buf *out, const struct job *job,
+    const struct payload *request)
 {
 	put_json(out, ",\"request\":{\"method\":");
 	put_string(out, job->method);
 	put_member(out, "path", put_string, job->target);
 	put_member(out, "content_type", put_string, job->content_type);
 	put_member(out, "size", put_int, job->request_bytes);
+	bool good = request == NULL || result_append(out, request);
 	put_json(out, "}");
+	return good;
+}
+
+static void
+put_lease(struct buf *out, const struct job *job)
+{
+	put_member(out, "lease_token", put_string,
+	    *job->lease_token != '\0' ? job->lease_token : NULL);
+	put_member(out, "lease_until", put_time, job->lease_until_ms);
 }
 
 static bool
@@ -155,16 +166,19 @@ document_append(struct buf *out, const struct job *job,
 	put_member(out, "position", put_int_from, 1, facts->position);
 	put_member(out, "estimated_wait_ms", put_int_from, 0,
 	    facts->estimated_wait_ms);
-	put_json(out, ",\"progress\":null");
+	put_member(out, "progress", put_real_from, 0, job->progress);
+	put_member(out, "progress_message", put_string, job->progress_message);
 	put_member(out, "idempotency_key", put_string, job->idempotency_key);
 	put_member(out, "ordering_key", put_string, job->ordering_key);
 	put_member(out, "priority", put_int, job->priority);
 	put_member(out, "batch", put_uuid, job->batch);
-	put_request(out, job);
-	bool good = put_response(out, job, result);
+	bool good = put_request(out, job, facts->request) &&
+	    put_response(out, job, result);
 	put_error(out, job);
 	put_callback(out, job, delivery);
 	put_links(out, job, facts->public_url);
+	if (facts->shows_lease)
+		put_lease(out, job);
 	put_json(out, "}");
 	return good && !buf_failed(out);
 }
@@ -281,12 +295,22 @@ delivery_write(struct json_writer *writer, const struct delivery *delivery)
 	json_object_end(writer);
 }
 
+static int64_t
+message_hash(const struct job *job)
+{
+	const char *text = job->progress_message;
+
+	return text == NULL ? 0 : (int64_t)text_hash(text, strlen(text));
+}
+
 uint64_t
 document_version(const struct job *job, const struct delivery *delivery,
     const struct document_facts *facts)
 {
 	const int64_t parts[] = { job->status, job->attempts, job->run_at_ms,
-		job->finished_at_ms, facts->position, delivery != NULL,
+		job->finished_at_ms, facts->position,
+		(int64_t)(job->progress * 1e9), message_hash(job),
+		delivery != NULL,
 		delivery != NULL ? (int64_t)delivery->state : 0,
 		delivery != NULL ? delivery->attempts : 0,
 		delivery != NULL ? delivery->next_at_ms : 0 };

@@ -31,15 +31,30 @@ struct view {
 
 /* ---- the moment of the event ---- */
 
+/* What has moved on since, of a job that was running then. */
+static void
+rewind_run(struct job *job, const struct delivery *delivery)
+{
+	job->progress = delivery->progress;
+	job->progress_message = delivery->progress_message;
+	if (delivery->run == 0)
+		return;
+	job->attempts = delivery->run;
+	job->started_at_ms = delivery->run_started_at_ms;
+}
+
 /* Puts the record back to where it stood: it may have run again since. */
 static void
-rewind_job(struct job *job, enum job_event event, int64_t at_ms)
+rewind_job(struct job *job, const struct delivery *delivery)
 {
-	switch (event) {
+	int64_t at_ms = delivery->created_at_ms;
+
+	switch (delivery->event) {
 	case EVENT_STARTED:
 		job->started_at_ms = at_ms;
 		/* fall through */
 	case EVENT_PROGRESS:
+		rewind_run(job, delivery);
 		job->status = JOB_RUNNING;
 		job->finished_at_ms = -1;
 		job->response_status = 0;
@@ -64,11 +79,12 @@ take_view(const struct job *job, const struct delivery *delivery,
     const char *public_url, struct view *out)
 {
 	*out = (struct view){ .job = *job, .delivery = *delivery };
-	rewind_job(&out->job, delivery->event, delivery->created_at_ms);
+	rewind_job(&out->job, delivery);
 	out->delivery.state = DELIVERY_PENDING;
 	out->delivery.attempts_json = NULL;
 	out->delivery.next_at_ms = delivery->created_at_ms;
-	out->facts = (struct document_facts){ public_url, 0, -1 };
+	out->facts = (struct document_facts){ .public_url = public_url,
+		.estimated_wait_ms = -1 };
 	snprintf(out->type, sizeof(out->type), "job.%s",
 	    job_event_name(delivery->event));
 }

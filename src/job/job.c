@@ -103,6 +103,7 @@ static const size_t job_strings[] = {
 	offsetof(struct job, content_type),
 	offsetof(struct job, response_type),
 	offsetof(struct job, error_detail),
+	offsetof(struct job, progress_message),
 	offsetof(struct job, callback_url),
 	offsetof(struct job, failure_url),
 	offsetof(struct job, callback_headers),
@@ -111,6 +112,7 @@ static const size_t job_strings[] = {
 static const size_t delivery_strings[] = {
 	offsetof(struct delivery, url),
 	offsetof(struct delivery, headers),
+	offsetof(struct delivery, progress_message),
 	offsetof(struct delivery, attempts_json),
 };
 
@@ -291,6 +293,8 @@ job_init(struct job *job)
 	job->started_at_ms = -1;
 	job->finished_at_ms = -1;
 	job->expires_at_ms = -1;
+	job->lease_until_ms = -1;
+	job->progress = -1;
 	job->callback_events = EVENTS_TERMINAL;
 }
 
@@ -317,6 +321,13 @@ job_holds_place(const struct job *job)
 	if (job->status == JOB_RUNNING)
 		return job->attempts < job->max_attempts;
 	return job->status == JOB_QUEUED;
+}
+
+void
+job_end_lease(struct job *job)
+{
+	memset(job->lease_token, 0, sizeof(job->lease_token));
+	job->lease_until_ms = -1;
 }
 
 void
@@ -347,6 +358,8 @@ delivery_init(struct delivery *delivery)
 	delivery->schedule_at_ms = -1;
 	delivery->next_at_ms = -1;
 	delivery->ended_at_ms = -1;
+	delivery->run_started_at_ms = -1;
+	delivery->progress = -1;
 }
 
 void

@@ -8,6 +8,8 @@
 #include "plain.h"
 
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "callbackd/json.h"
@@ -103,6 +105,23 @@ put_int_from(struct buf *out, int64_t least, int64_t value)
 		put_json(out, "null");
 	else
 		put_int(out, value);
+}
+
+void
+put_real_from(struct buf *out, double least, double value)
+{
+	char text[32];
+
+	if (value < least) {
+		put_json(out, "null");
+		return;
+	}
+	for (int digits = 1; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	buf_puts(out, text);
 }
 
 void

@@ -30,6 +30,9 @@ void put_int(struct buf *out, int64_t value);
 /* null when the value is below the smallest that means something. */
 void put_int_from(struct buf *out, int64_t least, int64_t value);
 
+/* The shortest text that reads back as the same number. */
+void put_real_from(struct buf *out, double least, double value);
+
 /* A moment; null when it is negative. */
 void put_time(struct buf *out, int64_t at_ms);
 

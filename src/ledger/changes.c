@@ -1,5 +1,5 @@
 /* changes.c - orders that change what there is already: sending again,
- * cancelling.
+ * cancelling, running again.
  *
  * A job that is cancelled while it runs ends at once, in the store; its loop is
  * then told to drop the run. Whatever that run still brings back is void: its
@@ -68,21 +68,28 @@ prepare_redeliver(struct ledger *ledger, struct order *order)
 
 /* ---- cancelling ---- */
 
+/* Loads the order's job; order->result says whether it may be had. */
+static enum store_result
+load_job(struct ledger *ledger, struct order *order)
+{
+	struct uuid id = order->job.id;
+	enum store_result result;
+
+	job_clear(&order->job);
+	result = store_get_job(ledger->store, id, &order->job);
+	if (result == STORE_OK && !may_see(order, &order->job))
+		result = STORE_MISSING;
+	order->result = result == STORE_MISSING ? ORDER_MISSING : ORDER_OK;
+	return result == STORE_MISSING ? STORE_OK : result;
+}
+
 static enum store_result
 prepare_cancel(struct ledger *ledger, struct order *order)
 {
 	struct job *job = &order->job;
-	struct uuid id = job->id;
-	enum store_result result;
+	enum store_result result = load_job(ledger, order);
 
-	job_clear(job);
-	result = store_get_job(ledger->store, id, job);
-	if (result == STORE_MISSING || (result == STORE_OK &&
-		!may_see(order, job))) {
-		order->result = ORDER_MISSING;
-		return STORE_OK;
-	}
-	if (result != STORE_OK)
+	if (result != STORE_OK || order->result != ORDER_OK)
 		return result;
 	order->was_running = job->status == JOB_RUNNING;
 	order->held_place = job_holds_place(job);
@@ -90,7 +97,6 @@ prepare_cancel(struct ledger *ledger, struct order *order)
 		order->result = ORDER_CONFLICT;
 		return STORE_OK;
 	}
-	order->result = ORDER_OK;
 	job->finished_at_ms = ledger->wall_ms;
 	job->error = ERROR_CANCELLED;
 	free(job->error_detail);
@@ -171,6 +177,75 @@ conclude_cancel(struct ledger *ledger, struct order *order)
 		plan_delivery(ledger, &order->delivery);
 }
 
+/* ---- running again ---- */
+
+/* As many attempts again as the queue gives, and the place they need. */
+static bool
+revive(struct ledger *ledger, struct order *order)
+{
+	struct job *job = &order->job;
+	const struct conf_queue *queue =
+	    conf_queue_find(ledger->conf, job->queue);
+
+	if (queue == NULL || !job_next(job->status, JOB_REVIVE, &job->status)) {
+		order->result = ORDER_CONFLICT;
+		return false;
+	}
+	order->held_place = queue_take_place(queue, job->request_bytes);
+	if (!order->held_place) {
+		order->result = ORDER_FULL;
+		return false;
+	}
+	client_hold_place(conf_client_find(ledger->conf, job->client));
+	job->max_attempts = job->attempts + queue->attempts;
+	job->run_at_ms = job->created_at_ms;
+	job->finished_at_ms = -1;
+	job->expires_at_ms = -1;
+	job->response_status = 0;
+	job->response_bytes = 0;
+	free(job->response_type);
+	job->response_type = NULL;
+	return true;
+}
+
+static enum store_result
+prepare_retry(struct ledger *ledger, struct order *order)
+{
+	enum store_result result = load_job(ledger, order);
+
+	if (result != STORE_OK || order->result != ORDER_OK ||
+	    !revive(ledger, order))
+		return result;
+	result = store_renew_delivery(ledger->store, &order->job,
+	    ledger->wall_ms);
+	if (result == STORE_OK)
+		result = store_update_job(ledger->store, &order->job, NULL);
+	return result;
+}
+
+static void
+conclude_retry(struct ledger *ledger, struct order *order)
+{
+	char id[UUID_TEXT_SIZE];
+
+	uuid_text(order->job.id, id);
+	log_event(ledger->log, LOG_LEVEL_INFO, "revived", LOG_TEXT("job", id),
+	    LOG_TEXT("queue", order->job.queue),
+	    LOG_INT("attempt", order->job.attempts));
+	wait_for_turn(ledger, &order->job);
+	fill_facts(ledger, &order->job, &order->facts);
+}
+
+void
+undo_change(struct ledger *ledger, struct mail *mail)
+{
+	struct order *order = (struct order *)mail;
+
+	if (order->kind == ORDER_RETRY && order->held_place)
+		give_place(ledger, &order->job);
+	answer_order(ledger, order, ORDER_UNAVAILABLE);
+}
+
 /* ---- all of them ---- */
 
 static enum store_result
@@ -181,6 +256,8 @@ prepare_kind(struct ledger *ledger, struct order *order)
 		return prepare_redeliver(ledger, order);
 	case ORDER_CANCEL:
 		return prepare_cancel(ledger, order);
+	case ORDER_RETRY:
+		return prepare_retry(ledger, order);
 	case ORDER_ACCEPT:
 	case ORDER_JOB:
 	case ORDER_RESULT:
@@ -203,17 +280,24 @@ prepare_change(struct ledger *ledger, struct mail *mail)
 	return prepare_kind(ledger, (struct order *)mail);
 }
 
+static void
+conclude_kind(struct ledger *ledger, struct order *order)
+{
+	if (order->kind == ORDER_CANCEL)
+		conclude_cancel(ledger, order);
+	else if (order->kind == ORDER_RETRY)
+		conclude_retry(ledger, order);
+	else
+		plan_delivery(ledger, &order->delivery);
+	job_changed(ledger, &order->job);
+}
+
 void
 conclude_change(struct ledger *ledger, struct mail *mail)
 {
 	struct order *order = (struct order *)mail;
 
-	if (order->result == ORDER_OK) {
-		if (order->kind == ORDER_CANCEL)
-			conclude_cancel(ledger, order);
-		else
-			plan_delivery(ledger, &order->delivery);
-		job_changed(ledger, &order->job);
-	}
+	if (order->result == ORDER_OK)
+		conclude_kind(ledger, order);
 	answer_order(ledger, order, order->result);
 }

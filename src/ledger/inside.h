@@ -134,6 +134,7 @@ void undo_accept(struct ledger *ledger, struct mail *mail);
 /* changes.c */
 enum store_result prepare_change(struct ledger *ledger, struct mail *mail);
 void conclude_change(struct ledger *ledger, struct mail *mail);
+void undo_change(struct ledger *ledger, struct mail *mail);
 
 /* holds.c */
 /* True: the order rests until its job changes or its time is up. */

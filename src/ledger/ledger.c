@@ -33,6 +33,7 @@ order_open_cb(struct mail *mail, void *room)
 		return;
 	case ORDER_REDELIVER:
 	case ORDER_CANCEL:
+	case ORDER_RETRY:
 		mail_list_add(&ledger->changes, mail);
 		return;
 	case ORDER_JOB:

@@ -273,6 +273,7 @@ answer_read(struct ledger *ledger, struct order *order)
 	case ORDER_ACCEPT:
 	case ORDER_REDELIVER:
 	case ORDER_CANCEL:
+	case ORDER_RETRY:
 		break;
 	}
 	if (is_list && result == STORE_OK && goes_on(ledger, order))

@@ -119,7 +119,7 @@ may_run_again(const struct ledger *ledger, const struct run *run)
 
 	if (job->attempts >= job->max_attempts)
 		return false;
-	return !runs_at_most_once(ledger, job->queue) ||
+	return !runs_at_most_once(ledger, job->queue) || run->never_began ||
 	    verdict_never_began(run->error, run->status);
 }
 

@@ -216,12 +216,6 @@ conclude_turn(struct ledger *ledger)
 }
 
 static void
-refuse_change(struct ledger *ledger, struct mail *mail)
-{
-	answer_order(ledger, (struct order *)mail, ORDER_UNAVAILABLE);
-}
-
-static void
 keep_run(struct ledger *ledger, struct mail *mail)
 {
 	mail_list_add(&ledger->unsettled_runs, mail);
@@ -238,7 +232,7 @@ undo_turn(struct ledger *ledger)
 {
 	empty(ledger, &ledger->claims, undo_claim);
 	empty(ledger, &ledger->accepts, undo_accept);
-	empty(ledger, &ledger->changes, refuse_change);
+	empty(ledger, &ledger->changes, undo_change);
 	empty(ledger, &ledger->posts, keep_post);
 	empty(ledger, &ledger->runs, keep_run);
 }

@@ -301,10 +301,38 @@ line_before(const struct line *line, int64_t rank, int64_t seq)
 	return before;
 }
 
+const struct line_item *
+line_at(const struct line *line, int64_t rank, int64_t seq)
+{
+	size_t at = find_block(line, rank, seq);
+	const struct block *block;
+
+	if (at == line->end_block)
+		return NULL;
+	block = line->blocks[at];
+	return &block->items[find_in_block(block, rank, seq)];
+}
+
 int64_t
 line_count(const struct line *line)
 {
 	return line->count;
+}
+
+bool
+line_find(const struct line *line, int64_t seq, int64_t *rank_out)
+{
+	for (size_t i = line->first_block; i < line->end_block; i++) {
+		const struct block *block = line->blocks[i];
+
+		for (size_t j = block->first; j < block->end; j++) {
+			if (block->items[j].seq != seq)
+				continue;
+			*rank_out = block->items[j].rank;
+			return true;
+		}
+	}
+	return false;
 }
 
 int64_t

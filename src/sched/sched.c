@@ -30,6 +30,7 @@ struct queue {
 	int32_t running;
 	bool paused;
 	struct rate drain;
+	struct rate accept;
 	struct queue *next; /* ring of all queues */
 };
 
@@ -191,6 +192,16 @@ sched_wait(struct sched *sched, const char *name,
 	return joined;
 }
 
+/* For who does not know the moment it waits for. */
+static bool
+leave_delayed(struct queue *queue, int64_t seq)
+{
+	int64_t due_mono_ms;
+
+	return line_find(queue->delayed, seq, &due_mono_ms) &&
+	    line_leave(queue->delayed, due_mono_ms, seq);
+}
+
 bool
 sched_leave(struct sched *sched, const char *name, int32_t priority,
     int64_t seq, int64_t due_mono_ms)
@@ -200,7 +211,8 @@ sched_leave(struct sched *sched, const char *name, int32_t priority,
 	if (queue == NULL)
 		return false;
 	if (!line_leave(queue->ready, priority, seq) &&
-	    !line_leave(queue->delayed, due_mono_ms, seq))
+	    !line_leave(queue->delayed, due_mono_ms, seq) &&
+	    !leave_delayed(queue, seq))
 		return false;
 	count_queued(queue, -1);
 	return true;
@@ -231,12 +243,19 @@ has_slot(const struct queue *queue)
 	    queue->running < queue->conf->concurrency;
 }
 
+/* Its jobs wait for consumers to come. */
+static bool
+is_pulled(const struct queue *queue)
+{
+	return queue->conf != NULL && queue->conf->executor == EXECUTOR_PULL;
+}
+
 bool
 sched_admit(struct sched *sched, const char *name, int64_t now_mono_ms)
 {
 	struct queue *queue = find_queue(sched, name);
 
-	if (queue == NULL || !has_slot(queue))
+	if (queue == NULL || is_pulled(queue) || !has_slot(queue))
 		return false;
 	wake_delayed(queue, now_mono_ms);
 	if (line_count(queue->ready) > 0)
@@ -274,7 +293,7 @@ sched_next(struct sched *sched, int64_t now_mono_ms, struct waiting *out,
 	if (start == NULL)
 		return false;
 	do {
-		if (take_next(queue, now_mono_ms, out)) {
+		if (!is_pulled(queue) && take_next(queue, now_mono_ms, out)) {
 			*queue_out = queue->name;
 			sched->turn = queue->next;
 			return true;
@@ -282,6 +301,16 @@ sched_next(struct sched *sched, int64_t now_mono_ms, struct waiting *out,
 		queue = queue->next;
 	} while (queue != start);
 	return false;
+}
+
+bool
+sched_next_pulled(struct sched *sched, const char *name, int64_t now_mono_ms,
+    struct waiting *out)
+{
+	struct queue *queue = find_queue(sched, name);
+
+	return queue != NULL && is_pulled(queue) &&
+	    take_next(queue, now_mono_ms, out);
 }
 
 void
@@ -318,6 +347,15 @@ sched_drained(struct sched *sched, const char *name, int64_t now_mono_ms)
 	    memory_order_relaxed);
 }
 
+void
+sched_accepted(struct sched *sched, const char *name, int64_t now_mono_ms)
+{
+	struct queue *queue = find_queue(sched, name);
+
+	if (queue != NULL)
+		rate_add(&queue->accept, 1, now_mono_ms);
+}
+
 struct queue_gauge *
 sched_gauge(const struct sched *sched, const char *name)
 {
@@ -326,13 +364,27 @@ sched_gauge(const struct sched *sched, const char *name)
 	return queue != NULL ? queue->gauge : NULL;
 }
 
-void
+bool
 sched_pause(struct sched *sched, const char *name, bool paused)
 {
-	struct queue *queue = find_queue(sched, name);
+	struct queue *queue = find_or_add_queue(sched, name);
 
 	if (queue != NULL)
 		queue->paused = paused;
+	return queue != NULL;
+}
+
+/* 0: somebody may run now; INT64_MAX: nobody without a change. */
+static int64_t
+due_of(const struct queue *queue)
+{
+	const struct line_item *item = line_first(queue->delayed);
+
+	if (!has_slot(queue))
+		return INT64_MAX;
+	if (line_count(queue->ready) > 0)
+		return 0;
+	return item != NULL ? item->rank : INT64_MAX;
 }
 
 int64_t
@@ -344,16 +396,66 @@ sched_due_mono_ms(struct sched *sched)
 	if (queue == NULL)
 		return due_mono_ms;
 	do {
-		const struct line_item *item = line_first(queue->delayed);
-		bool may_run = has_slot(queue);
-
-		if (may_run && line_count(queue->ready) > 0)
-			return 0;
-		if (may_run && item != NULL && item->rank < due_mono_ms)
-			due_mono_ms = item->rank;
+		if (!is_pulled(queue) && due_of(queue) < due_mono_ms)
+			due_mono_ms = due_of(queue);
 		queue = queue->next;
 	} while (queue != sched->turn);
 	return due_mono_ms;
+}
+
+int64_t
+sched_pull_due_mono_ms(struct sched *sched, const char *name)
+{
+	const struct queue *queue = find_queue(sched, name);
+
+	return queue != NULL && is_pulled(queue) ? due_of(queue) : INT64_MAX;
+}
+
+/* ---- looking ---- */
+
+/* Of those that could run; -1: there are none. Within a priority the first in
+ * line is the oldest. */
+static int64_t
+oldest_at_ms(const struct queue *queue)
+{
+	const struct line_item *item = line_first(queue->ready);
+	int64_t oldest_seq = INT64_MAX;
+
+	while (item != NULL) {
+		if (item->seq < oldest_seq)
+			oldest_seq = item->seq;
+		item = line_at(queue->ready, item->rank + 1, 0);
+	}
+	return oldest_seq < INT64_MAX ? uuid_ms(oldest_seq) : -1;
+}
+
+bool
+sched_look(struct sched *sched, const char *name, int64_t now_mono_ms,
+    struct queue_facts *out)
+{
+	struct queue *queue = find_queue(sched, name);
+
+	if (queue == NULL || queue->conf == NULL)
+		return false;
+	wake_delayed(queue, now_mono_ms);
+	*out = (struct queue_facts){
+		.executor = queue->conf->executor,
+		.is_paused = queue->paused,
+		.waiting =
+		    line_count(queue->ready) + line_count(queue->delayed),
+		.delayed = line_count(queue->delayed),
+		.running = queue->running,
+		.places = atomic_load(&queue->gauge->places),
+		.place_bytes = atomic_load(&queue->gauge->place_bytes),
+		.capacity = queue->conf->capacity,
+		.capacity_bytes = queue->conf->capacity_bytes,
+		.concurrency = queue->conf->concurrency,
+		.oldest_at_ms = oldest_at_ms(queue),
+		.accepted_per_s = rate_per_s(&queue->accept, now_mono_ms),
+		.drained_per_s = rate_per_s(&queue->drain, now_mono_ms),
+	};
+	memcpy(out->name, queue->name, sizeof(out->name));
+	return true;
 }
 
 int64_t

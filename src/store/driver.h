@@ -63,6 +63,9 @@ struct driver_ops {
 	enum store_result (*update_job)(struct driver *driver,
 	    const struct job *job, const struct payload *response,
 	    bool *had_ended_out);
+	/* Writes job.delivery. */
+	enum store_result (
+	    *renew_delivery)(struct driver *driver, const struct job *job);
 	enum store_result (
 	    *get_job)(struct driver *driver, int64_t seq, struct job *out);
 	enum store_result (*get_payload)(struct driver *driver, int64_t job_seq,
@@ -72,6 +75,10 @@ struct driver_ops {
 	    const char *key, const struct store_key *first);
 	enum store_result (*find_key)(struct driver *driver, const char *client,
 	    const char *key, struct store_key *out);
+	enum store_result (*set_paused)(struct driver *driver,
+	    const char *queue, bool paused);
+	enum store_result (*each_paused)(struct driver *driver,
+	    void (*each)(const char *queue, void *arg), void *arg);
 	enum store_result (*probe)(struct driver *driver);
 
 	/* Replaces a delivery of the same id. */
@@ -81,6 +88,9 @@ struct driver_ops {
 	    const struct delivery *delivery);
 	enum store_result (*get_delivery)(struct driver *driver, int64_t seq,
 	    struct delivery *out);
+
+	enum store_result (*find_open_delivery)(struct driver *driver,
+	    int64_t job_seq, enum job_event event, int64_t *seq_out);
 
 	enum store_result (*list_jobs)(struct driver *driver,
 	    const struct job_filter *filter,

@@ -17,6 +17,7 @@
 struct memory {
 	struct driver base; /* first */
 	struct table jobs, deliveries;
+	struct table paused; /* a job's row with nothing but a queue's name */
 	struct totals totals;
 	struct journal journal;
 };
@@ -60,6 +61,7 @@ close_store(struct driver *driver)
 
 	table_free(&self->jobs);
 	table_free(&self->deliveries);
+	table_free(&self->paused);
 	free(self->journal.entries);
 	free(self);
 }
@@ -98,6 +100,7 @@ commit(struct driver *driver, bool is_durable, const struct totals *changed)
 	journal_forget(&self->journal);
 	table_compact(&self->jobs);
 	table_compact(&self->deliveries);
+	table_compact(&self->paused);
 	return STORE_OK;
 }
 
@@ -109,6 +112,7 @@ rollback(struct driver *driver)
 	journal_undo(&self->journal);
 	table_compact(&self->jobs);
 	table_compact(&self->deliveries);
+	table_compact(&self->paused);
 }
 
 /* Puts a row that may be NULL for want of memory. Takes it. */
@@ -145,18 +149,25 @@ change_job(struct job *row, const struct job *job)
 {
 	free(row->response_type);
 	free(row->error_detail);
+	free(row->progress_message);
 	row->response_type = text_copy(job->response_type);
 	row->error_detail = text_copy(job->error_detail);
+	row->progress_message = text_copy(job->progress_message);
 	row->status = job->status;
 	row->attempts = job->attempts;
+	row->max_attempts = job->max_attempts;
 	row->run_at_ms = job->run_at_ms;
 	row->started_at_ms = job->started_at_ms;
 	row->finished_at_ms = job->finished_at_ms;
 	row->response_status = job->response_status;
 	row->response_bytes = job->response_bytes;
 	row->error = job->error;
+	memcpy(row->lease_token, job->lease_token, sizeof(row->lease_token));
+	row->lease_until_ms = job->lease_until_ms;
+	row->progress = job->progress;
 	return (row->response_type != NULL) == (job->response_type != NULL) &&
-	    (row->error_detail != NULL) == (job->error_detail != NULL);
+	    (row->error_detail != NULL) == (job->error_detail != NULL) &&
+	    (row->progress_message != NULL) == (job->progress_message != NULL);
 }
 
 static enum store_result
@@ -186,6 +197,20 @@ update_job(struct driver *driver, const struct job *job,
 		return STORE_AGAIN;
 	*had_ended_out = had_ended;
 	return STORE_OK;
+}
+
+static enum store_result
+renew_delivery(struct driver *driver, const struct job *job)
+{
+	struct memory *self = memory_of(driver);
+	const struct row *before = table_find(&self->jobs, job->id.seq);
+	struct row *row = before != NULL ? row_copy(before) : NULL;
+
+	if (before == NULL)
+		return STORE_MISSING;
+	if (row != NULL)
+		row->job.delivery = job->delivery;
+	return put_or_fail(self, &self->jobs, job->id.seq, row);
 }
 
 static enum store_result
@@ -256,6 +281,77 @@ find_key(struct driver *driver, const char *client, const char *key,
 	return STORE_OK;
 }
 
+static const struct slot *
+find_paused(const struct memory *self, const char *queue)
+{
+	for (size_t i = 0; i < self->paused.count; i++) {
+		const struct slot *slot = &self->paused.slots[i];
+
+		if (slot->row != NULL &&
+		    strcmp(slot->row->job.queue, queue) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+static enum store_result
+add_paused(struct memory *self, const char *queue)
+{
+	const struct table *paused = &self->paused;
+	int64_t seq = 1;
+	struct row *row = row_new();
+
+	if (paused->count > 0)
+		seq = paused->slots[paused->count - 1].seq + 1;
+	if (row != NULL)
+		memcpy(row->job.queue, queue, strnlen(queue, NAME_SIZE - 1));
+	return put_or_fail(self, &self->paused, seq, row);
+}
+
+static enum store_result
+set_paused(struct driver *driver, const char *queue, bool paused)
+{
+	struct memory *self = memory_of(driver);
+	const struct slot *found = find_paused(self, queue);
+
+	if (paused == (found != NULL))
+		return STORE_OK;
+	if (paused)
+		return add_paused(self, queue);
+	if (table_put(&self->paused, &self->journal, found->seq, NULL))
+		return STORE_OK;
+	return short_of_memory(self);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static enum store_result
+each_paused(struct driver *driver, void (*each)(const char *queue, void *arg),
+    void *arg)
+{
+	struct memory *self = memory_of(driver);
+	char(*names)[NAME_SIZE] = calloc(self->paused.count + 1, NAME_SIZE);
+	size_t found = 0;
+
+	if (names == NULL)
+		return short_of_memory(self);
+	for (size_t i = 0; i < self->paused.count; i++) {
+		const struct row *row = self->paused.slots[i].row;
+
+		if (row != NULL)
+			memcpy(names[found++], row->job.queue, NAME_SIZE);
+	}
+	qsort(names, found, NAME_SIZE, compare_names);
+	for (size_t i = 0; i < found; i++)
+		each(names[i], arg);
+	free(names);
+	return STORE_OK;
+}
+
 static enum store_result
 probe(struct driver *driver)
 {
@@ -319,6 +415,31 @@ get_delivery(struct driver *driver, int64_t seq, struct delivery *out)
 		return STORE_MISSING;
 	return delivery_copy(out, &row->delivery) ? STORE_OK
 						  : short_of_memory(self);
+}
+
+static bool
+is_open_delivery(const struct row *row)
+{
+	return row != NULL && row->delivery.state < DELIVERY_DELIVERED;
+}
+
+static enum store_result
+find_open_delivery(struct driver *driver, int64_t job_seq,
+    enum job_event event, int64_t *seq_out)
+{
+	struct memory *self = memory_of(driver);
+
+	for (size_t i = 0; i < self->deliveries.count; i++) {
+		const struct row *row = self->deliveries.slots[i].row;
+
+		if (!is_open_delivery(row) ||
+		    row->delivery.job.seq != job_seq ||
+		    row->delivery.event != event)
+			continue;
+		*seq_out = row->delivery.id.seq;
+		return STORE_OK;
+	}
+	return STORE_MISSING;
 }
 
 static enum store_result
@@ -390,12 +511,6 @@ is_open_job(const struct row *row)
 	return row != NULL && !job_has_ended(row->job.status);
 }
 
-static bool
-is_open_delivery(const struct row *row)
-{
-	return row != NULL && row->delivery.state < DELIVERY_DELIVERED;
-}
-
 static enum store_result
 each_open_job(struct driver *driver,
     bool (*each)(const struct open_job *job, void *arg), void *arg)
@@ -412,6 +527,7 @@ each_open_job(struct driver *driver,
 		open.run_at_ms = row->job.run_at_ms;
 		open.expires_at_ms = row->job.expires_at_ms;
 		open.request_bytes = row->job.request_bytes;
+		open.lease_until_ms = row->job.lease_until_ms;
 		open.priority = row->job.priority;
 		open.attempts = row->job.attempts;
 		open.max_attempts = row->job.max_attempts;
@@ -548,6 +664,7 @@ const struct driver_ops memory_driver = {
 	.rollback = rollback,
 	.add_job = add_job,
 	.update_job = update_job,
+	.renew_delivery = renew_delivery,
 	.get_job = get_job,
 	.get_payload = get_payload,
 	.add_delivery = add_delivery,
@@ -560,6 +677,9 @@ const struct driver_ops memory_driver = {
 	.count = count,
 	.add_key = add_key,
 	.find_key = find_key,
+	.find_open_delivery = find_open_delivery,
+	.set_paused = set_paused,
+	.each_paused = each_paused,
 	.probe = probe,
 	.purge = purge,
 	.tidy = tidy,

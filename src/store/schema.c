@@ -46,7 +46,11 @@ static const char version_1[] =
     " response_type TEXT,"
     " response_bytes INTEGER NOT NULL,"
     " error INTEGER NOT NULL,"
-    " error_detail TEXT);"
+    " error_detail TEXT,"
+    " lease_token TEXT,"
+    " lease_until INTEGER NOT NULL,"
+    " progress REAL NOT NULL,"
+    " progress_message TEXT);"
     "CREATE INDEX open_jobs ON jobs (status) WHERE status < 2;"
 
     /* What was asked for: it never changes. The body comes last, so that the
@@ -89,6 +93,10 @@ static const char version_1[] =
     " error INTEGER NOT NULL,"
     " url TEXT,"
     " headers TEXT,"
+    " run INTEGER NOT NULL,"
+    " run_started_at INTEGER NOT NULL,"
+    " progress REAL NOT NULL,"
+    " progress_message TEXT,"
     " attempts_json TEXT);"
     "CREATE INDEX open_deliveries ON deliveries (job) WHERE state < 2;"
     "CREATE INDEX dead_deliveries ON deliveries (seq) WHERE state = 3;"
@@ -102,6 +110,9 @@ static const char version_1[] =
     " fingerprint TEXT NOT NULL,"
     " PRIMARY KEY (client, key)) WITHOUT ROWID;"
     "CREATE INDEX keys_of_jobs ON keys (job);"
+
+    /* Queues that an operator has stopped. */
+    "CREATE TABLE paused_queues (name TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE probe (id INTEGER PRIMARY KEY, pad BLOB);";
 
 const char *const schema_steps[SCHEMA_VERSION] = {
@@ -112,7 +123,7 @@ const char *const schema_steps[SCHEMA_VERSION] = {
     "seq, salt, status, queue, client, priority, attempts, max_attempts," \
     " run_at, started_at, finished_at, expires_at, request_bytes," \
     " ordering_key, response_status, response_type, response_bytes, error," \
-    " error_detail"
+    " error_detail, lease_token, lease_until, progress, progress_message"
 
 /* Without seq, and up to what a payload is. */
 #define REQUEST_COLUMNS \
@@ -121,13 +132,16 @@ const char *const schema_steps[SCHEMA_VERSION] = {
     " callback_events, callback_format, delivery_seq, delivery_salt"
 
 #define JOB_CHANGES \
-    "status = ?, attempts = ?, run_at = ?, started_at = ?, finished_at = ?," \
+    "status = ?, attempts = ?, max_attempts = ?, run_at = ?," \
+    " started_at = ?, finished_at = ?," \
     " response_status = ?, response_type = ?, response_bytes = ?, error = ?," \
-    " error_detail = ?"
+    " error_detail = ?, lease_token = ?, lease_until = ?, progress = ?," \
+    " progress_message = ?"
 
 #define DELIVERY_COLUMNS \
     "seq, salt, state, created_at, job, job_salt, event, format, attempts," \
-    " schedule_at, next_at, ended_at, error, url, headers, attempts_json"
+    " schedule_at, next_at, ended_at, error, url, headers, run," \
+    " run_started_at, progress, progress_message, attempts_json"
 
 #define DELIVERY_CHANGES \
     "state = ?, attempts = ?, schedule_at = ?, next_at = ?, ended_at = ?," \
@@ -140,7 +154,7 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 
 #define EACH_OPEN_JOB(status) \
     "SELECT seq, run_at, expires_at, request_bytes, priority, attempts," \
-    " max_attempts, status, queue, client, ordering_key" \
+    " max_attempts, status, queue, client, ordering_key, lease_until" \
     " FROM jobs INDEXED BY open_jobs WHERE status < 2 AND status = " status \
     " ORDER BY seq"
 
@@ -163,7 +177,7 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 
 	[SQL_ADD_JOB] =
 	    "INSERT INTO jobs (" JOB_COLUMNS ")"
-	    " VALUES (" MARKS_16 ", ?, ?, ?)",
+	    " VALUES (" MARKS_16 ", ?, ?, ?, ?, ?, ?, ?)",
 	[SQL_ADD_REQUEST] =
 	    "INSERT INTO requests (seq, " REQUEST_COLUMNS ", headers, body)"
 	    " VALUES (" MARKS_16 ", ?, ?)",
@@ -173,6 +187,9 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_UPDATE_ENDED_JOB] =
 	    "UPDATE jobs SET " JOB_CHANGES
 	    " WHERE seq = ? AND salt = ? AND status >= 2",
+	[SQL_RENEW_DELIVERY] =
+	    "UPDATE requests SET delivery_seq = ?, delivery_salt = ?"
+	    " WHERE seq = ?",
 	[SQL_GET_JOB] =
 	    "SELECT jobs." JOB_COLUMNS ", " REQUEST_COLUMNS
 	    " FROM jobs CROSS JOIN requests ON requests.seq = jobs.seq"
@@ -204,12 +221,15 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	    " VALUES (?, ?, ?, ?)",
 	[SQL_FIND_KEY] =
 	    "SELECT job, fingerprint FROM keys WHERE client = ? AND key = ?",
+	[SQL_PAUSE] = "INSERT OR IGNORE INTO paused_queues (name) VALUES (?)",
+	[SQL_RESUME] = "DELETE FROM paused_queues WHERE name = ?",
+	[SQL_EACH_PAUSED] = "SELECT name FROM paused_queues ORDER BY name",
 	[SQL_PROBE] =
 	    "INSERT OR REPLACE INTO probe VALUES (0, zeroblob(65536))",
 
 	[SQL_ADD_DELIVERY] =
 	    "INSERT OR REPLACE INTO deliveries (" DELIVERY_COLUMNS ")"
-	    " VALUES (" MARKS_16 ")",
+	    " VALUES (" MARKS_16 ", ?, ?, ?, ?)",
 	[SQL_UPDATE_DELIVERY] =
 	    "UPDATE deliveries SET " DELIVERY_CHANGES
 	    " WHERE seq = ? AND salt = ?",
@@ -225,6 +245,9 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_EACH_OPEN_DELIVERY] =
 	    "SELECT seq, next_at, attempts, state, url FROM deliveries"
 	    " INDEXED BY open_deliveries WHERE state < 2 ORDER BY job, seq",
+	[SQL_FIND_OPEN_DELIVERY] =
+	    "SELECT seq FROM deliveries INDEXED BY open_deliveries"
+	    " WHERE job = ? AND state < 2 AND event = ? LIMIT 1",
 	[SQL_COUNT_DELIVERIES] =
 	    "SELECT count(*) FROM deliveries INDEXED BY open_deliveries"
 	    " WHERE state < 2",

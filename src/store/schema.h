@@ -42,6 +42,7 @@ enum statement {
 	SQL_ADD_REQUEST,      /* seq, REQUEST_COLUMNS, headers, body */
 	SQL_UPDATE_OPEN_JOB,  /* JOB_CHANGES, seq, salt */
 	SQL_UPDATE_ENDED_JOB, /* the same, for a row that has ended */
+	SQL_RENEW_DELIVERY,   /* delivery_seq, delivery_salt, seq */
 	SQL_GET_JOB,          /* seq -> JOB_COLUMNS, REQUEST_COLUMNS */
 	SQL_LIST_JOBS, /* from seq, below seq -> seq, status, queue, client */
 	SQL_LIST_OPEN_JOBS, /* the same, and status */
@@ -55,6 +56,9 @@ enum statement {
 
 	SQL_ADD_KEY,  /* client, key, job, fingerprint */
 	SQL_FIND_KEY, /* client, key -> job, fingerprint */
+	SQL_PAUSE, /* name */
+	SQL_RESUME,
+	SQL_EACH_PAUSED, /* -> name */
 	SQL_PROBE,
 
 	SQL_ADD_DELIVERY,    /* DELIVERY_COLUMNS */
@@ -63,6 +67,7 @@ enum statement {
 	SQL_LIST_DELIVERIES, /* below seq -> DELIVERY_COLUMNS */
 	SQL_LIST_DEAD_DELIVERIES,
 	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, attempts, state, url */
+	SQL_FIND_OPEN_DELIVERY, /* job, event -> seq */
 	SQL_COUNT_DELIVERIES,   /* -> open ones */
 
 	SQL_PURGE_END,      /* from, to, max -> last seq, count */

@@ -82,6 +82,8 @@ enum store_result sqlite_add_job(struct driver *driver, const struct job *job,
     const struct payload *request);
 enum store_result sqlite_update_job(struct driver *driver,
     const struct job *job, const struct payload *response, bool *had_ended_out);
+enum store_result sqlite_renew_delivery(struct driver *driver,
+    const struct job *job);
 enum store_result sqlite_get_job(struct driver *driver, int64_t seq,
     struct job *out);
 enum store_result sqlite_get_payload(struct driver *driver, int64_t job_seq,
@@ -96,6 +98,12 @@ enum store_result sqlite_update_delivery(struct driver *driver,
     const struct delivery *delivery);
 enum store_result sqlite_get_delivery(struct driver *driver, int64_t seq,
     struct delivery *out);
+enum store_result sqlite_find_open_delivery(struct driver *driver,
+    int64_t job_seq, enum job_event event, int64_t *seq_out);
+enum store_result sqlite_set_paused(struct driver *driver, const char *queue,
+    bool paused);
+enum store_result sqlite_each_paused(struct driver *driver,
+    void (*each)(const char *queue, void *arg), void *arg);
 enum store_result sqlite_list_jobs(struct driver *driver,
     const struct job_filter *filter,
     void (*each)(const struct job *job, void *arg), void *arg,

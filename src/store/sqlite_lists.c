@@ -190,6 +190,7 @@ take_open_job(sqlite3_stmt *statement, struct open_job *job)
 	job->queue = text_at(statement, 8);
 	job->client = text_at(statement, 9);
 	job->ordering_key = (const char *)sqlite3_column_text(statement, 10);
+	job->lease_until_ms = sqlite3_column_int64(statement, 11);
 	return (status == JOB_QUEUED || status == JOB_RUNNING) &&
 	    job->priority >= 0 && job->priority <= PRIORITY_MAX;
 }
@@ -280,5 +281,21 @@ sqlite_each_open_delivery(struct driver *driver,
 		if (!each(&delivery, arg))
 			break;
 	}
+	return walked(self, which, rc);
+}
+
+enum store_result
+sqlite_each_paused(struct driver *driver,
+    void (*each)(const char *queue, void *arg), void *arg)
+{
+	struct sqlite *self = sqlite_of(driver);
+	enum statement which = SQL_EACH_PAUSED;
+	sqlite3_stmt *statement = sqlite_statement(self, which);
+	int rc;
+
+	if (statement == NULL)
+		return STORE_AGAIN;
+	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
+		each(text_at(statement, 0), arg);
 	return walked(self, which, rc);
 }

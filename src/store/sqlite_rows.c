@@ -25,6 +25,12 @@ put_number(struct cursor *cursor, int64_t number)
 	sqlite3_bind_int64(cursor->statement, cursor->at++, number);
 }
 
+static void
+put_real(struct cursor *cursor, double number)
+{
+	sqlite3_bind_double(cursor->statement, cursor->at++, number);
+}
+
 /* NULL is NULL. */
 static void
 put_text(struct cursor *cursor, const char *text)
@@ -62,6 +68,18 @@ take_within(struct cursor *cursor, int32_t min, int32_t max)
 		return (int32_t)number;
 	cursor->is_damaged = true;
 	return min;
+}
+
+/* A share, or -1 for none. */
+static double
+take_share(struct cursor *cursor)
+{
+	double number = sqlite3_column_double(cursor->statement, cursor->at++);
+
+	if (number >= -1 && number <= 1)
+		return number;
+	cursor->is_damaged = true;
+	return -1;
 }
 
 static struct uuid
@@ -109,6 +127,18 @@ take_name(struct cursor *cursor, char *out, size_t size)
 	out[len] = '\0';
 }
 
+/* The same, where nothing is "". */
+static void
+take_word(struct cursor *cursor, char *out, size_t size)
+{
+	if (sqlite3_column_type(cursor->statement, cursor->at) != SQLITE_NULL) {
+		take_name(cursor, out, size);
+		return;
+	}
+	cursor->at++;
+	out[0] = '\0';
+}
+
 static struct blob *
 take_body(struct cursor *cursor)
 {
@@ -136,6 +166,15 @@ sqlite_taken(struct sqlite *self, const struct cursor *cursor)
 }
 
 static void
+put_lease(struct cursor *cursor, const struct job *job)
+{
+	put_text(cursor, job->lease_token[0] != '\0' ? job->lease_token : NULL);
+	put_number(cursor, job->lease_until_ms);
+	put_real(cursor, job->progress);
+	put_text(cursor, job->progress_message);
+}
+
+static void
 put_job(struct cursor *cursor, const struct job *job)
 {
 	put_id(cursor, job->id);
@@ -156,6 +195,7 @@ put_job(struct cursor *cursor, const struct job *job)
 	put_number(cursor, job->response_bytes);
 	put_number(cursor, job->error);
 	put_text(cursor, job->error_detail);
+	put_lease(cursor, job);
 }
 
 static void
@@ -200,6 +240,10 @@ take_job(struct cursor *cursor, struct job *job)
 	job->error = (enum job_error)take_within(cursor, ERROR_NONE,
 	    JOB_ERROR_COUNT - 1);
 	job->error_detail = take_text(cursor);
+	take_word(cursor, job->lease_token, sizeof(job->lease_token));
+	job->lease_until_ms = take_number(cursor);
+	job->progress = take_share(cursor);
+	job->progress_message = take_text(cursor);
 }
 
 static void
@@ -266,6 +310,7 @@ change_job(struct sqlite *self, enum statement which, const struct job *job)
 
 	put_number(&cursor, job->status);
 	put_number(&cursor, job->attempts);
+	put_number(&cursor, job->max_attempts);
 	put_number(&cursor, job->run_at_ms);
 	put_number(&cursor, job->started_at_ms);
 	put_number(&cursor, job->finished_at_ms);
@@ -274,6 +319,7 @@ change_job(struct sqlite *self, enum statement which, const struct job *job)
 	put_number(&cursor, job->response_bytes);
 	put_number(&cursor, job->error);
 	put_text(&cursor, job->error_detail);
+	put_lease(&cursor, job);
 	put_id(&cursor, job->id);
 	result = sqlite_run(self, which);
 	if (result == STORE_OK && sqlite3_changes(self->db) == 0)
@@ -298,6 +344,18 @@ sqlite_update_job(struct driver *driver, const struct job *job,
 	if (result == STORE_OK)
 		*had_ended_out = had_ended;
 	return result;
+}
+
+enum store_result
+sqlite_renew_delivery(struct driver *driver, const struct job *job)
+{
+	struct sqlite *self = sqlite_of(driver);
+	struct cursor cursor = { sqlite_statement(self, SQL_RENEW_DELIVERY), 1,
+		false, false };
+
+	put_id(&cursor, job->delivery);
+	put_number(&cursor, job->id.seq);
+	return sqlite_run(self, SQL_RENEW_DELIVERY);
 }
 
 /* Steps to the row of a number. The caller resets the statement. */
@@ -384,6 +442,10 @@ sqlite_take_delivery(struct cursor *cursor, struct delivery *delivery)
 	    JOB_ERROR_COUNT - 1);
 	delivery->url = take_text(cursor);
 	delivery->headers = take_text(cursor);
+	delivery->run = take_within(cursor, 0, INT32_MAX);
+	delivery->run_started_at_ms = take_number(cursor);
+	delivery->progress = take_share(cursor);
+	delivery->progress_message = take_text(cursor);
 	delivery->attempts_json = take_text(cursor);
 	if ((delivery->event & (delivery->event - 1)) != 0)
 		cursor->is_damaged = true; /* more than one event */
@@ -409,6 +471,10 @@ sqlite_add_delivery(struct driver *driver, const struct delivery *delivery)
 	put_number(&cursor, delivery->error);
 	put_text(&cursor, delivery->url);
 	put_text(&cursor, delivery->headers);
+	put_number(&cursor, delivery->run);
+	put_number(&cursor, delivery->run_started_at_ms);
+	put_real(&cursor, delivery->progress);
+	put_text(&cursor, delivery->progress_message);
 	put_text(&cursor, delivery->attempts_json);
 	return sqlite_run(self, SQL_ADD_DELIVERY);
 }
@@ -498,4 +564,39 @@ sqlite_find_key(struct driver *driver, const char *client, const char *key,
 	}
 	sqlite3_reset(cursor.statement);
 	return result;
+}
+
+/* ---- events on their way ---- */
+
+enum store_result
+sqlite_find_open_delivery(struct driver *driver, int64_t job_seq,
+    enum job_event event, int64_t *seq_out)
+{
+	struct sqlite *self = sqlite_of(driver);
+	sqlite3_stmt *statement = NULL;
+	enum store_result result;
+
+	if (sqlite_statement(self, SQL_FIND_OPEN_DELIVERY) != NULL)
+		sqlite3_bind_int(
+		    sqlite_statement(self, SQL_FIND_OPEN_DELIVERY), 2, event);
+	result = find(self, SQL_FIND_OPEN_DELIVERY, job_seq, &statement);
+	if (result != STORE_OK)
+		return result;
+	*seq_out = sqlite3_column_int64(statement, 0);
+	sqlite3_reset(statement);
+	return STORE_OK;
+}
+
+/* ---- queues ---- */
+
+enum store_result
+sqlite_set_paused(struct driver *driver, const char *queue, bool paused)
+{
+	struct sqlite *self = sqlite_of(driver);
+	enum statement which = paused ? SQL_PAUSE : SQL_RESUME;
+	struct cursor cursor = { sqlite_statement(self, which), 1, false,
+		false };
+
+	put_text(&cursor, queue);
+	return sqlite_run(self, which);
 }

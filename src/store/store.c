@@ -241,6 +241,18 @@ store_update_job(struct store *store, const struct job *job,
 }
 
 enum store_result
+store_renew_delivery(struct store *store, struct job *job, int64_t now_ms)
+{
+	enum store_result result = writable(store);
+
+	if (result != STORE_OK || !uuid_is_set(job->delivery))
+		return result;
+	job->delivery = next_id(store, now_ms);
+	return noted(store,
+	    store->driver->ops->renew_delivery(store->driver, job));
+}
+
+enum store_result
 store_get_job_seq(struct store *store, int64_t seq, struct job *out)
 {
 	return noted(store,
@@ -284,6 +296,25 @@ store_add_key(struct store *store, const char *client, const char *key,
 		return result;
 	return noted(store,
 	    store->driver->ops->add_key(store->driver, client, key, first));
+}
+
+enum store_result
+store_set_paused(struct store *store, const char *queue, bool paused)
+{
+	enum store_result result = writable(store);
+
+	if (result != STORE_OK)
+		return result;
+	return noted(store,
+	    store->driver->ops->set_paused(store->driver, queue, paused));
+}
+
+enum store_result
+store_each_paused(struct store *store,
+    void (*each)(const char *queue, void *arg), void *arg)
+{
+	return noted(store,
+	    store->driver->ops->each_paused(store->driver, each, arg));
 }
 
 enum store_result
@@ -341,6 +372,15 @@ store_get_delivery(struct store *store, struct uuid id, struct delivery *out)
 		return result;
 	delivery_clear(out);
 	return STORE_MISSING;
+}
+
+enum store_result
+store_find_open_delivery(struct store *store, int64_t job_seq,
+    enum job_event event, int64_t *seq_out)
+{
+	return noted(store,
+	    store->driver->ops->find_open_delivery(store->driver, job_seq,
+		event, seq_out));
 }
 
 enum store_result

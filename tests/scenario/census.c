@@ -69,8 +69,8 @@ check_queue(const struct conf_queue *queue)
 		return 0;
 	if (gauge == NULL) /* not configured since the start */
 		return census.running;
-	ck_assert_int_eq(
-	    gauge->queued, census.queued - unsettled(queue->name, true));
+	ck_assert_int_eq(gauge->queued,
+	    census.queued - unsettled(queue->name, true));
 	ck_assert_int_eq(gauge->running, census.running);
 	ck_assert_int_eq(gauge->places, census.places);
 	ck_assert_int_eq(gauge->place_bytes, census.bytes);

@@ -72,8 +72,8 @@ fill_job(struct order *order, const struct wish *wish)
 	(void)snprintf(job->method, sizeof(job->method), "POST");
 	job->target = text_copy("/");
 	job->priority = PRIORITY_DEFAULT - wish->sooner;
-	job->max_attempts =
-	    wish->attempts > 0 ? wish->attempts : order->queue->attempts;
+	job->max_attempts = wish->attempts > 0 ? wish->attempts
+					       : order->queue->attempts;
 	job->callback_url = text_copy(wish->callback);
 	job->failure_url = text_copy(wish->failure);
 	job->idempotency_key = text_copy(wish->key);
@@ -142,8 +142,8 @@ answer_to(int ticket, struct uuid *id_out)
 		settle();
 	order = sent[ticket].answer;
 	ck_assert_msg(order != NULL, "never answered");
-	ck_assert(order->result != ORDER_MISSING &&
-	    order->result != ORDER_CONFLICT);
+	ck_assert(
+	    order->result != ORDER_MISSING && order->result != ORDER_CONFLICT);
 	refusal = meanings[order->result];
 	*id_out = order->job.id;
 	order_free(&sent[ticket].answer);

@@ -24,6 +24,7 @@ static int spared_count;
 static bool only_once;
 static enum store_result sick_result;
 static int failures;
+static int durable_commits;
 
 void
 store_sickens(unsigned calls, int spared, enum store_result result)
@@ -54,6 +55,12 @@ store_failures(void)
 	return failures;
 }
 
+int
+store_durable_commits(void)
+{
+	return durable_commits;
+}
+
 static bool
 fails(struct driver *driver, enum sick_call call, enum store_result *out)
 {
@@ -81,9 +88,11 @@ commit(struct driver *driver, bool is_durable, const struct totals *changed)
 {
 	enum store_result result;
 
-	return fails(driver, SICK_COMMIT, &result)
-	    ? result
-	    : real->commit(driver, is_durable, changed);
+	if (fails(driver, SICK_COMMIT, &result))
+		return result;
+	result = real->commit(driver, is_durable, changed);
+	durable_commits += is_durable && result == STORE_OK;
+	return result;
 }
 
 static enum store_result

@@ -34,6 +34,9 @@ void store_sickens(unsigned calls, int spared, enum store_result result);
 void store_stumbles(unsigned calls, int spared);
 void store_heals(void);
 
+/* Commits that were kept and asked to be durable. */
+int store_durable_commits(void);
+
 /* How often it was made to fail since it last sickened or stumbled. */
 int store_failures(void);
 

@@ -10,8 +10,8 @@
 
 #define A "http://a.example/hook"
 
-static const int64_t jumps_ms[] = { HOUR_MS, -HOUR_MS, -DAY_MS,
-	3650 * DAY_MS, 999, -999 };
+static const int64_t jumps_ms[] = { HOUR_MS, -HOUR_MS, -DAY_MS, 3650 * DAY_MS,
+	999, -999 };
 #define JUMPS ((int)(sizeof(jumps_ms) / sizeof(jumps_ms[0])))
 
 static void
@@ -128,8 +128,8 @@ START_TEST(a_delayed_job_expires_at_its_moment)
 	struct uuid job;
 
 	open_world();
-	job = submit(&(struct wish){ .delay_ms = HOUR_MS,
-	    .expires_ms = MINUTE_MS });
+	job = submit(
+	    &(struct wish){ .delay_ms = HOUR_MS, .expires_ms = MINUTE_MS });
 	jump(_i);
 	let_time_pass(MINUTE_MS);
 	ck_assert_int_eq(status_of(job), JOB_FAILED);
@@ -311,8 +311,8 @@ START_TEST(a_restart_long_ago_makes_nobody_wait_longer_than_planned)
 	end_run_with(delivered, &WELL);
 	end_post_with(delivered, &NOT_NOW);
 	delayed = submit(&(struct wish){ .delay_ms = MINUTE_MS });
-	expiring = submit(&(struct wish){ .delay_ms = HOUR_MS,
-	    .expires_ms = 2 * MINUTE_MS });
+	expiring = submit(
+	    &(struct wish){ .delay_ms = HOUR_MS, .expires_ms = 2 * MINUTE_MS });
 	crash_world();
 	clock_wall_jumps(-30 * 365 * DAY_MS);
 	open_world();
@@ -343,28 +343,26 @@ main(void)
 	tcase_add_loop_test(cases,
 	    a_job_that_waits_keeps_its_place_and_its_position, 0, JUMPS);
 	tcase_add_loop_test(cases, a_job_expires_at_its_moment, 0, JUMPS);
-	tcase_add_loop_test(
-	    cases, a_delayed_job_expires_at_its_moment, 0, JUMPS);
-	tcase_add_loop_test(
-	    cases, a_job_that_still_has_time_is_not_given_up, 0, JUMPS);
-	tcase_add_loop_test(
-	    cases, ids_rise_whatever_the_clock_does, 0, JUMPS);
-	tcase_add_test(
-	    cases, a_restart_after_the_clock_went_back_stalls_nobody);
+	tcase_add_loop_test(cases, a_delayed_job_expires_at_its_moment, 0,
+	    JUMPS);
+	tcase_add_loop_test(cases, a_job_that_still_has_time_is_not_given_up, 0,
+	    JUMPS);
+	tcase_add_loop_test(cases, ids_rise_whatever_the_clock_does, 0, JUMPS);
+	tcase_add_test(cases,
+	    a_restart_after_the_clock_went_back_stalls_nobody);
 	tcase_add_test(cases,
 	    a_restart_long_ago_makes_nobody_wait_longer_than_planned);
 	cases = cases_of(suite, "deliveries");
 	tcase_add_loop_test(cases,
 	    a_delivery_keeps_its_moments_and_its_schedule, 0, JUMPS);
 	tcase_add_loop_test(cases,
-	    a_delivery_under_way_during_the_jump_is_planned_as_ever, 0,
+	    a_delivery_under_way_during_the_jump_is_planned_as_ever, 0, JUMPS);
+	tcase_add_loop_test(cases,
+	    the_age_of_a_delivery_counts_on_after_the_jump, 0, JUMPS);
+	tcase_add_loop_test(cases, two_jumps_do_not_make_a_delivery_old, 0,
 	    JUMPS);
-	tcase_add_loop_test(
-	    cases, the_age_of_a_delivery_counts_on_after_the_jump, 0, JUMPS);
-	tcase_add_loop_test(
-	    cases, two_jumps_do_not_make_a_delivery_old, 0, JUMPS);
-	tcase_add_loop_test(
-	    cases, many_waiting_deliveries_do_not_burst, 0, JUMPS);
+	tcase_add_loop_test(cases, many_waiting_deliveries_do_not_burst, 0,
+	    JUMPS);
 	tcase_add_loop_test(cases, a_cooldown_is_as_long_as_ever, 0, JUMPS);
 	return run_suite(suite);
 }

@@ -42,8 +42,7 @@ post_is_whole(const struct post *post)
 	ck_assert_int_eq(post->job.status, JOB_SUCCEEDED);
 	ck_assert_int_eq(post->job.response_status, 200);
 	ck_assert_uint_eq(blob_len(post->response.body), 4);
-	ck_assert_int_eq(
-	    memcmp(blob_data(post->response.body), "done", 4), 0);
+	ck_assert_int_eq(memcmp(blob_data(post->response.body), "done", 4), 0);
 	ck_assert_str_eq(post->request.headers, "X-Body: yes\n");
 	ck_assert_ptr_null(post->request.body);
 }
@@ -231,12 +230,13 @@ START_TEST(a_dead_letter_goes_again_with_the_same_id_and_a_fresh_schedule)
 	struct uuid id;
 
 	open_world();
+	world_conf()->callback.schedule.max_age_ms = HOUR_MS;
 	job = succeeded_job(A);
 	end_post_with(job, &NOT_NOW);
 	let_time_pass(5 * SECOND_MS);
 	end_post_with(job, &GONE);
 	id = delivery_of(job);
-	let_time_pass(5 * DAY_MS / 24); /* far beyond its schedule */
+	let_time_pass(2 * HOUR_MS);
 	ck_assert_int_eq(redeliver(id), ORDER_OK);
 	ck_assert(same(post_of(job)->delivery.id, id));
 	ck_assert_int_eq(post_of(job)->delivery.attempts, 0);
@@ -285,8 +285,7 @@ START_TEST(an_unknown_delivery_cannot_be_sent_again)
 	id = delivery_of(succeeded_job(A));
 	id.salt ^= 1;
 	ck_assert_int_eq(redeliver(id), ORDER_MISSING);
-	ck_assert_int_eq(
-	    redeliver((struct uuid){ 77, 7 }), ORDER_MISSING);
+	ck_assert_int_eq(redeliver((struct uuid){ 77, 7 }), ORDER_MISSING);
 }
 END_TEST
 
@@ -375,8 +374,8 @@ START_TEST(a_probe_that_is_answered_lets_all_go)
 	while (posts_under_way() > 0)
 		end_post_with(post_at(0)->delivery.job, &THANKS);
 	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(
-		    delivery_state_of(jobs[i]), DELIVERY_DELIVERED);
+		ck_assert_int_eq(delivery_state_of(jobs[i]),
+		    DELIVERY_DELIVERED);
 }
 END_TEST
 
@@ -414,29 +413,27 @@ END_TEST
 
 START_TEST(what_grew_too_old_behind_a_breaker_dies_without_an_attempt)
 {
-	struct uuid jobs[10];
+	struct uuid jobs[15]; /* more than would open a breaker */
 	struct uuid never_tried;
 	struct post *probe;
 
 	open_world();
 	world_conf()->callback.schedule.max_age_ms = MINUTE_MS;
-	trip_breaker(jobs, 10);
-	never_tried = succeeded_job(A);
+	trip_breaker(jobs, 15);
 	let_time_pass(30 * SECOND_MS);
 	probe = post_at(0);
+	never_tried = succeeded_job(A);
 	let_time_pass(2 * MINUTE_MS);
 	ck_assert_int_eq(posts_under_way(), 1);
 	end_post_with(probe->delivery.job, &THANKS);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 15; i++) {
 		if (delivery_state_of(jobs[i]) == DELIVERY_DELIVERED)
 			continue;
 		ck_assert_int_eq(delivery_state_of(jobs[i]), DELIVERY_DEAD);
 		ck_assert_int_eq(delivery_attempts_of(jobs[i]), 1);
 	}
-	if (delivery_state_of(never_tried) == DELIVERY_PENDING)
-		end_post_with(never_tried, &THANKS);
-	ck_assert_int_eq(
-	    delivery_state_of(never_tried), DELIVERY_DELIVERED);
+	end_post_with(never_tried, &THANKS);
+	ck_assert_int_eq(delivery_state_of(never_tried), DELIVERY_DELIVERED);
 }
 END_TEST
 
@@ -548,22 +545,20 @@ add_schedule_cases(Suite *suite)
 
 	tcase_add_test(cases, the_end_of_a_job_is_told_once);
 	tcase_add_test(cases, every_attempt_carries_the_job_and_its_result);
-	tcase_add_test(
-	    cases, a_failure_goes_to_its_own_url_and_a_success_does_not);
-	tcase_add_test(
-	    cases, a_failure_goes_to_the_callback_without_a_url_of_its_own);
+	tcase_add_test(cases,
+	    a_failure_goes_to_its_own_url_and_a_success_does_not);
+	tcase_add_test(cases,
+	    a_failure_goes_to_the_callback_without_a_url_of_its_own);
 	tcase_add_test(cases, only_events_that_were_asked_for_are_sent);
 	tcase_add_test(cases, a_job_without_a_callback_sends_nothing);
 	tcase_add_test(cases,
 	    attempts_follow_the_schedule_and_then_comes_the_dead_letter);
 	tcase_add_test(cases, a_receiver_that_asks_for_time_gets_it);
-	tcase_add_test(
-	    cases, a_receiver_that_asks_for_too_much_gets_the_ceiling);
-	tcase_add_test(
-	    cases, a_receiver_that_asks_for_less_waits_for_the_gap);
+	tcase_add_test(cases,
+	    a_receiver_that_asks_for_too_much_gets_the_ceiling);
+	tcase_add_test(cases, a_receiver_that_asks_for_less_waits_for_the_gap);
 	tcase_add_test(cases, a_receiver_that_is_gone_is_not_asked_again);
-	tcase_add_test(
-	    cases, a_delivery_that_would_grow_too_old_is_given_up);
+	tcase_add_test(cases, a_delivery_that_would_grow_too_old_is_given_up);
 	tcase_add_test(cases, the_document_keeps_every_attempt);
 }
 
@@ -574,12 +569,11 @@ add_again_cases(Suite *suite)
 
 	tcase_add_test(cases,
 	    a_dead_letter_goes_again_with_the_same_id_and_a_fresh_schedule);
-	tcase_add_test(
-	    cases, a_delivery_that_is_pending_cannot_be_sent_again);
+	tcase_add_test(cases, a_delivery_that_is_pending_cannot_be_sent_again);
 	tcase_add_test(cases, what_was_delivered_may_be_sent_again);
 	tcase_add_test(cases, an_unknown_delivery_cannot_be_sent_again);
-	tcase_add_test(
-	    cases, nobody_sends_again_what_belongs_to_another_client);
+	tcase_add_test(cases,
+	    nobody_sends_again_what_belongs_to_another_client);
 }
 
 static void
@@ -591,19 +585,17 @@ add_host_cases(Suite *suite)
 	tcase_add_test(cases,
 	    a_host_that_keeps_failing_is_left_alone_without_spending_attempts);
 	tcase_add_test(cases, a_probe_that_is_answered_lets_all_go);
-	tcase_add_test(
-	    cases, a_probe_that_fails_costs_one_attempt_and_another_cooldown);
-	tcase_add_test(
-	    cases, a_host_that_answers_is_well_whatever_it_answers);
+	tcase_add_test(cases,
+	    a_probe_that_fails_costs_one_attempt_and_another_cooldown);
+	tcase_add_test(cases, a_host_that_answers_is_well_whatever_it_answers);
 	tcase_add_test(cases,
 	    what_grew_too_old_behind_a_breaker_dies_without_an_attempt);
-	tcase_add_test(
-	    cases, a_first_attempt_does_not_wait_behind_retries_of_others);
-	tcase_add_test(
-	    cases, more_deliveries_than_one_turn_takes_go_without_a_pause);
+	tcase_add_test(cases,
+	    a_first_attempt_does_not_wait_behind_retries_of_others);
+	tcase_add_test(cases,
+	    more_deliveries_than_one_turn_takes_go_without_a_pause);
 	tcase_add_test(cases, a_dead_receiver_costs_no_run_slot);
-	tcase_add_test(
-	    cases, a_draining_ledger_lets_posts_end_and_starts_none);
+	tcase_add_test(cases, a_draining_ledger_lets_posts_end_and_starts_none);
 }
 
 int

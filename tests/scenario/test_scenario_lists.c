@@ -52,8 +52,7 @@ START_TEST(pages_hold_every_job_once_newest_first)
 		ck_assert_int_eq(order->result, ORDER_OK);
 		ck_assert_int_eq(order->listed_count, sizes[page]);
 		for (int i = 0; i < order->listed_count; i++)
-			ck_assert(
-			    same(order->listed[i].job.id, jobs[--left]));
+			ck_assert(same(order->listed[i].job.id, jobs[--left]));
 		below_seq = order->next_seq;
 		ck_assert(page == 2 || below_seq > 0);
 		order_free(&order);
@@ -114,8 +113,7 @@ START_TEST(rows_show_positions_and_deliveries_as_the_job_itself_does)
 	ck_assert_int_eq(order->listed[2].facts.position, 0);
 	ck_assert(!order->listed[0].has_delivery);
 	ck_assert(order->listed[4].has_delivery);
-	ck_assert_int_eq(
-	    order->listed[4].delivery.state, DELIVERY_PENDING);
+	ck_assert_int_eq(order->listed[4].delivery.state, DELIVERY_PENDING);
 	order_free(&order);
 }
 END_TEST
@@ -256,8 +254,8 @@ static void
 make_deliveries(struct uuid jobs[3], const char *const clients[3])
 {
 	for (int i = 0; i < 3; i++) {
-		jobs[i] = submit(&(struct wish){ .callback = A,
-		    .client = clients[i] });
+		jobs[i] = submit(
+		    &(struct wish){ .callback = A, .client = clients[i] });
 		end_run_with(jobs[i], &WELL);
 	}
 	end_post_with(jobs[0], &GONE);
@@ -285,8 +283,7 @@ START_TEST(deliveries_are_listed_by_state)
 	for (int i = 0; i < order->listed_count; i++) {
 		ck_assert(order->listed[i].has_delivery);
 		ck_assert(states[_i].state < 0 ||
-		    (int)order->listed[i].delivery.state ==
-			states[_i].state);
+		    (int)order->listed[i].delivery.state == states[_i].state);
 	}
 	order_free(&order);
 }
@@ -305,8 +302,8 @@ START_TEST(dead_letters_come_in_pages)
 		end_post_with(job, i % 2 == 0 ? &GONE : &THANKS);
 	}
 	do {
-		struct order *order =
-		    ask(deliveries_order(DELIVERY_DEAD, 2, below_seq));
+		struct order *order = ask(
+		    deliveries_order(DELIVERY_DEAD, 2, below_seq));
 
 		ck_assert_int_le(order->listed_count, 2);
 		found += order->listed_count;
@@ -381,8 +378,7 @@ main(void)
 	    rows_show_positions_and_deliveries_as_the_job_itself_does);
 	tcase_add_loop_test(cases, only_what_was_asked_for_is_listed, 0,
 	    (int)(sizeof(filters) / sizeof(filters[0])));
-	tcase_add_test(
-	    cases, a_span_of_time_has_a_first_but_not_a_last_moment);
+	tcase_add_test(cases, a_span_of_time_has_a_first_but_not_a_last_moment);
 	tcase_add_test(cases, a_long_look_finds_what_lies_far_back);
 	tcase_add_test(cases, a_long_look_does_not_hold_up_those_who_write);
 	tcase_add_test(cases, a_list_that_cannot_be_read_is_unavailable);

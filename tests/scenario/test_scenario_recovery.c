@@ -80,8 +80,8 @@ START_TEST(a_job_whose_last_run_is_interrupted_fails_and_says_so)
 	struct uuid job;
 
 	open_file_world();
-	job = submit(&(struct wish){ .attempts = 1, .callback = A,
-	    .failure = B });
+	job = submit(
+	    &(struct wish){ .attempts = 1, .callback = A, .failure = B });
 	reopen_world();
 	ck_assert_int_eq(status_of(job), JOB_FAILED);
 	ck_assert_int_eq(error_of(job), ERROR_INTERRUPTED);
@@ -217,12 +217,12 @@ START_TEST(what_was_promised_is_held_though_the_queue_became_smaller)
 	queue_named("work")->capacity = 4;
 	reopen_world();
 	ck_assert_int_eq(gauge_of("work")->places, 10);
-	ck_assert_int_eq(
-	    try_submit(&(struct wish){ .queue = "work" }, &id), NO_PLACE);
+	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
+	    NO_PLACE);
 	for (int i = 0; i < 7; i++)
 		end_run_with(run_at(0), &WELL);
-	ck_assert_int_eq(
-	    try_submit(&(struct wish){ .queue = "work" }, &id), TAKEN);
+	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
+	    TAKEN);
 	end_all_runs_with(&WELL);
 	gauge_is_empty("work");
 }
@@ -384,8 +384,8 @@ something_happens(struct uuid *jobs, int *count)
 	switch (dice(6)) {
 	case 0:
 		if (*count < JOBS)
-			jobs[(*count)++] = submit(&(struct wish){
-			    .callback = A, .attempts = 1 + (int)dice(3) });
+			jobs[(*count)++] = submit(&(struct wish){ .callback = A,
+			    .attempts = 1 + (int)dice(3) });
 		return;
 	case 1:
 	case 2:
@@ -427,36 +427,36 @@ main(void)
 	TCase *cases = cases_of(suite, "jobs");
 
 	tcase_add_test(cases, jobs_that_waited_wait_again_in_their_order);
-	tcase_add_test(
-	    cases, an_interrupted_run_counts_and_is_made_again_at_once);
-	tcase_add_test(
-	    cases, a_job_whose_last_run_is_interrupted_fails_and_says_so);
-	tcase_add_test(
-	    cases, a_job_that_is_interrupted_every_time_runs_out_of_attempts);
+	tcase_add_test(cases,
+	    an_interrupted_run_counts_and_is_made_again_at_once);
+	tcase_add_test(cases,
+	    a_job_whose_last_run_is_interrupted_fails_and_says_so);
+	tcase_add_test(cases,
+	    a_job_that_is_interrupted_every_time_runs_out_of_attempts);
 	tcase_add_test(cases, an_at_most_once_job_is_not_run_again);
 	tcase_add_test(cases, delays_and_waits_between_runs_go_on);
-	tcase_add_test(
-	    cases, what_fell_due_while_nobody_was_there_runs_at_the_start);
-	tcase_add_test(
-	    cases, ended_jobs_keep_their_results_and_are_not_run_again);
+	tcase_add_test(cases,
+	    what_fell_due_while_nobody_was_there_runs_at_the_start);
+	tcase_add_test(cases,
+	    ended_jobs_keep_their_results_and_are_not_run_again);
 	tcase_add_test(cases, a_key_outlives_a_crash);
-	tcase_add_test(
-	    cases, what_was_promised_is_held_though_the_queue_became_smaller);
-	tcase_add_test(
-	    cases, jobs_of_a_queue_that_is_not_configured_wait_for_it);
-	tcase_add_test(
-	    cases, a_run_whose_end_was_not_written_down_is_made_again);
+	tcase_add_test(cases,
+	    what_was_promised_is_held_though_the_queue_became_smaller);
+	tcase_add_test(cases,
+	    jobs_of_a_queue_that_is_not_configured_wait_for_it);
+	tcase_add_test(cases,
+	    a_run_whose_end_was_not_written_down_is_made_again);
 	tcase_add_test(cases,
 	    ids_rise_though_the_clock_went_back_while_nobody_was_there);
 	cases = cases_of(suite, "deliveries");
-	tcase_add_test(
-	    cases, a_delivery_under_way_is_made_again_with_the_same_id);
+	tcase_add_test(cases,
+	    a_delivery_under_way_is_made_again_with_the_same_id);
 	tcase_add_test(cases, the_schedule_of_a_delivery_goes_on);
-	tcase_add_test(
-	    cases, a_started_event_is_not_sent_for_the_run_after_the_crash);
+	tcase_add_test(cases,
+	    a_started_event_is_not_sent_for_the_run_after_the_crash);
 	tcase_add_test(cases, a_redelivery_goes_on_after_a_crash);
 	cases = cases_of(suite, "chance");
-	tcase_add_loop_test(
-	    cases, whatever_crashes_every_job_ends_and_is_delivered, 0, 6);
+	tcase_add_loop_test(cases,
+	    whatever_crashes_every_job_ends_and_is_delivered, 0, 6);
 	return run_suite(suite);
 }

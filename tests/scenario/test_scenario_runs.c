@@ -195,8 +195,9 @@ START_TEST(orders_beyond_the_inbox_are_turned_away_with_their_place)
 		struct uuid id;
 
 		/* The ticket of one that was not let in needs no turn. */
-		refused += answer_to(send_wish(&(struct wish){
-			       .queue = "work" }), &id) == NO_ROOM;
+		refused += answer_to(send_wish(
+					 &(struct wish){ .queue = "work" }),
+			       &id) == NO_ROOM;
 	}
 	ck_assert_int_eq(refused, 10);
 	settle();
@@ -292,8 +293,8 @@ START_TEST(a_job_may_expire_while_it_is_delayed)
 	struct uuid job;
 
 	open_world();
-	job = submit(&(struct wish){ .delay_ms = HOUR_MS,
-	    .expires_ms = MINUTE_MS });
+	job = submit(
+	    &(struct wish){ .delay_ms = HOUR_MS, .expires_ms = MINUTE_MS });
 	let_time_pass(MINUTE_MS);
 	ck_assert_int_eq(status_of(job), JOB_FAILED);
 	gauge_is_empty("work");
@@ -333,6 +334,26 @@ START_TEST(many_jobs_that_expire_at_once_all_end_at_once)
 	ck_assert_int_eq(gauge_of("work")->ended[JOB_FAILED], 600);
 	ck_assert_int_eq(gauge_of("work")->queued, 0);
 	ck_assert_int_eq(runs_begun(), 2);
+}
+END_TEST
+
+/* More than one turn gives up, so that some come to be claimed first. */
+START_TEST(jobs_that_expire_as_they_become_due_never_run)
+{
+	open_world();
+	queue_named("work")->capacity = 1000;
+	for (int i = 0; i < 600; i++)
+		(void)send_wish(&(struct wish){ .delay_ms = SECOND_MS,
+		    .expires_ms = SECOND_MS,
+		    .callback = "http://a.example/" });
+	settle();
+	let_time_pass(SECOND_MS);
+	ck_assert_int_eq(gauge_of("work")->ended[JOB_FAILED], 600);
+	ck_assert_int_eq(runs_begun(), 0);
+	gauge_is_empty("work");
+	(void)submit_plain();
+	(void)submit_plain();
+	ck_assert_int_eq(runs_under_way(), 2);
 }
 END_TEST
 
@@ -388,8 +409,8 @@ START_TEST(a_job_fails_when_its_attempts_are_spent)
 	job = submit(&(struct wish){ .callback = "http://a.example/" });
 	for (int i = 0; i < 3; i++) {
 		end_run_with(job, &BUSY);
-		ck_assert_int_eq(
-		    status_of(job), i < 2 ? JOB_QUEUED : JOB_FAILED);
+		ck_assert_int_eq(status_of(job),
+		    i < 2 ? JOB_QUEUED : JOB_FAILED);
 		let_time_pass(MINUTE_MS);
 	}
 	ck_assert_int_eq(error_of(job), ERROR_STATUS_5XX);
@@ -469,14 +490,14 @@ START_TEST(a_queue_that_is_full_lets_nobody_in_until_a_place_is_free)
 	queue_named("work")->capacity = 4;
 	for (int i = 0; i < 4; i++)
 		(void)submit_plain();
-	ck_assert_int_eq(
-	    try_submit(&(struct wish){ .queue = "work" }, &id), NO_PLACE);
+	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
+	    NO_PLACE);
 	ck_assert_int_eq(gauge_of("work")->refused_full, 1);
 	end_run_with(run_at(0), &WELL);
-	ck_assert_int_eq(
-	    try_submit(&(struct wish){ .queue = "work" }, &id), TAKEN);
-	ck_assert_int_eq(
-	    try_submit(&(struct wish){ .queue = "work" }, &id), NO_PLACE);
+	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
+	    TAKEN);
+	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
+	    NO_PLACE);
 }
 END_TEST
 
@@ -522,8 +543,8 @@ START_TEST(jobs_that_wait_to_be_tried_again_hold_their_places)
 	queue_named("work")->capacity = 2;
 	for (int i = 0; i < 2; i++)
 		end_run_with(submit_plain(), &BUSY);
-	ck_assert_int_eq(
-	    try_submit(&(struct wish){ .queue = "work" }, &id), NO_PLACE);
+	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
+	    NO_PLACE);
 	let_time_pass(SECOND_MS);
 	end_all_runs_with(&WELL);
 	gauge_is_empty("work");
@@ -705,8 +726,9 @@ START_TEST(the_same_key_with_another_request_is_a_mismatch)
 
 	open_world();
 	(void)submit(&(struct wish){ .key = "k", .body = "x" });
-	ck_assert_int_eq(try_submit(&(struct wish){ .key = "k",
-	    .body = "y" }, &id), MISMATCH);
+	ck_assert_int_eq(try_submit(&(struct wish){ .key = "k", .body = "y" },
+			     &id),
+	    MISMATCH);
 	ck_assert_int_eq(runs_begun(), 1);
 }
 END_TEST
@@ -720,6 +742,51 @@ START_TEST(clients_do_not_share_their_keys)
 	yours = submit(&(struct wish){ .key = "k", .client = "other" });
 	ck_assert(!same(mine, yours));
 	ck_assert_int_eq(runs_begun(), 2);
+}
+END_TEST
+
+/* ---- what must have reached the disk ---- */
+
+START_TEST(an_acceptance_is_on_the_disk_before_it_is_told)
+{
+	int before;
+
+	open_world();
+	before = store_durable_commits();
+	(void)submit_plain();
+	ck_assert_int_gt(store_durable_commits(), before);
+}
+END_TEST
+
+START_TEST(a_claim_is_on_the_disk_where_a_job_may_run_only_once)
+{
+	static const enum guarantee guarantees[] = { AT_LEAST_ONCE,
+		AT_MOST_ONCE };
+	struct uuid job;
+	int before;
+
+	queue_named("work")->guarantee = guarantees[_i];
+	open_world();
+	job = submit(&(struct wish){ .delay_ms = 10 });
+	before = store_durable_commits();
+	let_time_pass(10);
+	ck_assert(is_under_way(job));
+	ck_assert_int_eq(store_durable_commits() > before, _i == 1);
+}
+END_TEST
+
+START_TEST(a_redelivery_is_on_the_disk_before_it_is_told)
+{
+	struct uuid job;
+	int before;
+
+	open_world();
+	job = submit(&(struct wish){ .callback = "http://a.example/" });
+	end_run_with(job, &WELL);
+	end_post_with(job, &GONE);
+	before = store_durable_commits();
+	ck_assert_int_eq(redeliver(delivery_of(job)), ORDER_OK);
+	ck_assert_int_gt(store_durable_commits(), before);
 }
 END_TEST
 
@@ -800,30 +867,25 @@ add_order_cases(Suite *suite)
 {
 	TCase *cases = cases_of(suite, "order");
 
-	tcase_add_test(
-	    cases, a_job_that_arrives_while_a_slot_is_free_runs_at_once);
+	tcase_add_test(cases,
+	    a_job_that_arrives_while_a_slot_is_free_runs_at_once);
 	tcase_add_test(cases, a_job_that_waited_runs_with_the_same_request);
-	tcase_add_test(
-	    cases, jobs_of_one_priority_run_in_the_order_they_came);
-	tcase_add_test(
-	    cases, priority_goes_before_age_but_interrupts_nobody);
+	tcase_add_test(cases, jobs_of_one_priority_run_in_the_order_they_came);
+	tcase_add_test(cases, priority_goes_before_age_but_interrupts_nobody);
 	tcase_add_test(cases, a_busy_queue_holds_up_no_other);
-	tcase_add_test(
-	    cases, as_many_run_as_there_are_slots_and_never_more);
+	tcase_add_test(cases, as_many_run_as_there_are_slots_and_never_more);
 	tcase_add_test(cases,
 	    who_arrives_in_the_turn_that_frees_slots_is_not_forgotten);
-	tcase_add_test(
-	    cases, more_jobs_than_one_turn_takes_start_without_a_pause);
-	tcase_add_test(
-	    cases, many_jobs_accepted_in_one_turn_keep_their_order);
+	tcase_add_test(cases,
+	    more_jobs_than_one_turn_takes_start_without_a_pause);
+	tcase_add_test(cases, many_jobs_accepted_in_one_turn_keep_their_order);
 	tcase_add_test(cases,
 	    orders_beyond_the_inbox_are_turned_away_with_their_place);
-	tcase_add_test(
-	    cases, a_delayed_job_runs_at_its_moment_and_not_before);
+	tcase_add_test(cases, a_delayed_job_runs_at_its_moment_and_not_before);
 	tcase_add_test(cases, a_delayed_job_holds_up_nobody);
 	tcase_add_test(cases, a_delay_shorter_than_anything_is_still_a_delay);
-	tcase_add_test(
-	    cases, a_job_that_becomes_due_while_all_slots_are_taken_waits);
+	tcase_add_test(cases,
+	    a_job_that_becomes_due_while_all_slots_are_taken_waits);
 }
 
 static void
@@ -831,27 +893,26 @@ add_end_cases(Suite *suite)
 {
 	TCase *cases = cases_of(suite, "ends");
 
-	tcase_add_test(
-	    cases, a_job_that_could_not_start_in_time_fails_as_expired);
+	tcase_add_test(cases,
+	    a_job_that_could_not_start_in_time_fails_as_expired);
 	tcase_add_test(cases, a_job_may_expire_while_it_is_delayed);
 	tcase_add_test(cases, a_job_that_started_in_time_does_not_expire);
-	tcase_add_test(
-	    cases, many_jobs_that_expire_at_once_all_end_at_once);
-	tcase_add_test(
-	    cases, a_run_that_failed_is_tried_again_after_a_growing_wait);
+	tcase_add_test(cases, many_jobs_that_expire_at_once_all_end_at_once);
+	tcase_add_test(cases, jobs_that_expire_as_they_become_due_never_run);
+	tcase_add_test(cases,
+	    a_run_that_failed_is_tried_again_after_a_growing_wait);
 	tcase_add_test(cases, a_retry_waits_as_long_as_the_upstream_asks);
 	tcase_add_test(cases, a_job_fails_when_its_attempts_are_spent);
-	tcase_add_test(
-	    cases, a_final_answer_is_not_tried_again_and_is_kept);
+	tcase_add_test(cases, a_final_answer_is_not_tried_again_and_is_kept);
 	tcase_add_test(cases, reading_a_result_does_not_consume_it);
 	tcase_add_test(cases, a_job_that_has_not_ended_has_no_result);
-	tcase_add_test(
-	    cases, a_queue_that_is_full_lets_nobody_in_until_a_place_is_free);
+	tcase_add_test(cases,
+	    a_queue_that_is_full_lets_nobody_in_until_a_place_is_free);
 	tcase_add_test(cases, a_job_on_its_last_attempt_holds_no_place);
-	tcase_add_test(
-	    cases, jobs_with_one_attempt_leave_their_place_as_they_start);
-	tcase_add_test(
-	    cases, jobs_that_wait_to_be_tried_again_hold_their_places);
+	tcase_add_test(cases,
+	    jobs_with_one_attempt_leave_their_place_as_they_start);
+	tcase_add_test(cases,
+	    jobs_that_wait_to_be_tried_again_hold_their_places);
 }
 
 static void
@@ -860,25 +921,26 @@ add_other_cases(Suite *suite)
 	TCase *cases = cases_of(suite, "other");
 
 	tcase_add_test(cases, a_waiting_job_knows_its_position);
-	tcase_add_test(
-	    cases, a_waiting_job_is_told_how_long_at_the_present_rate);
+	tcase_add_test(cases,
+	    a_waiting_job_is_told_how_long_at_the_present_rate);
 	tcase_add_test(cases, nobody_sees_the_job_of_another_client);
 	tcase_add_test(cases, an_id_that_was_guessed_is_missing);
-	tcase_add_test(
-	    cases, a_started_event_is_sent_once_however_often_the_job_runs);
-	tcase_add_test(
-	    cases, a_job_claimed_on_arrival_sends_its_started_event_too);
+	tcase_add_test(cases,
+	    a_started_event_is_sent_once_however_often_the_job_runs);
+	tcase_add_test(cases,
+	    a_job_claimed_on_arrival_sends_its_started_event_too);
 	tcase_add_test(cases, the_same_key_is_answered_with_the_first_job);
 	tcase_add_test(cases, the_same_key_in_one_turn_makes_one_job);
-	tcase_add_test(
-	    cases, the_same_key_with_another_request_is_a_mismatch);
+	tcase_add_test(cases, the_same_key_with_another_request_is_a_mismatch);
 	tcase_add_test(cases, clients_do_not_share_their_keys);
-	tcase_add_test(
-	    cases, a_draining_ledger_lets_runs_end_and_starts_none);
-	tcase_add_test(
-	    cases, jobs_of_a_queue_that_a_reload_took_away_wait_for_it);
-	tcase_add_test(
-	    cases, ended_jobs_are_forgotten_after_their_retention);
+	tcase_add_test(cases, an_acceptance_is_on_the_disk_before_it_is_told);
+	tcase_add_loop_test(cases,
+	    a_claim_is_on_the_disk_where_a_job_may_run_only_once, 0, 2);
+	tcase_add_test(cases, a_redelivery_is_on_the_disk_before_it_is_told);
+	tcase_add_test(cases, a_draining_ledger_lets_runs_end_and_starts_none);
+	tcase_add_test(cases,
+	    jobs_of_a_queue_that_a_reload_took_away_wait_for_it);
+	tcase_add_test(cases, ended_jobs_are_forgotten_after_their_retention);
 }
 
 int

@@ -8,8 +8,7 @@
 
 #define A "http://a.example/hook"
 
-static const unsigned write_calls[] = { SICK_BEGIN, SICK_COMMIT,
-	SICK_ADD_JOB };
+static const unsigned write_calls[] = { SICK_BEGIN, SICK_COMMIT, SICK_ADD_JOB };
 
 static int64_t
 jobs_known(void)
@@ -95,7 +94,8 @@ START_TEST(a_sick_store_is_asked_once_a_second_and_not_more)
 	before = store_failures();
 	for (int i = 0; i < 50; i++)
 		ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" },
-				     &id), UNAVAILABLE);
+				     &id),
+		    UNAVAILABLE);
 	ck_assert_int_eq(store_failures(), before);
 	let_time_pass(10 * SECOND_MS);
 	ck_assert_int_ge(store_failures(), before + 9);
@@ -242,8 +242,7 @@ START_TEST(a_job_that_expires_while_the_store_is_sick_ends_once_it_is_well)
 	open_world();
 	busy[0] = submit_plain();
 	busy[1] = submit_plain();
-	job = submit(&(struct wish){ .expires_ms = SECOND_MS,
-	    .callback = A });
+	job = submit(&(struct wish){ .expires_ms = SECOND_MS, .callback = A });
 	store_sickens(SICK_WRITES, 0, STORE_AGAIN);
 	let_time_pass(10 * SECOND_MS);
 	ck_assert_int_eq(status_of(job), JOB_QUEUED);
@@ -373,8 +372,7 @@ END_TEST
 
 START_TEST(a_purge_that_fails_makes_the_store_sick_until_it_is_well)
 {
-	static const unsigned calls[] = { SICK_BEGIN, SICK_PURGE,
-		SICK_COMMIT };
+	static const unsigned calls[] = { SICK_BEGIN, SICK_PURGE, SICK_COMMIT };
 	struct uuid job;
 
 	open_world();
@@ -423,8 +421,8 @@ static const struct wish wishes[JOBS] = {
 static void
 end_what_is_under_way(int round)
 {
-	static const struct run_end *const ends[] = { &WELL, &BUSY, &WELL,
-		&BAD, &NOBODY };
+	static const struct run_end *const ends[] = { &WELL, &BUSY, &WELL, &BAD,
+		&NOBODY };
 
 	while (runs_under_way() > 0) {
 		struct uuid job = run_at(0);
@@ -513,18 +511,16 @@ add_cases(Suite *suite)
 
 	tcase_add_loop_test(cases,
 	    what_cannot_be_written_down_is_refused_and_leaves_nothing, 0, 3);
-	tcase_add_test(
-	    cases, all_that_came_in_the_turn_that_failed_is_refused);
+	tcase_add_test(cases, all_that_came_in_the_turn_that_failed_is_refused);
 	tcase_add_test(cases, a_key_that_was_refused_is_as_good_as_new);
-	tcase_add_test(
-	    cases, a_sick_store_is_asked_once_a_second_and_not_more);
+	tcase_add_test(cases, a_sick_store_is_asked_once_a_second_and_not_more);
 	tcase_add_test(cases, a_sick_store_is_found_well_by_itself);
 	tcase_add_test(cases, a_broken_store_is_never_found_well);
 	cases = cases_of(suite, "reads");
-	tcase_add_test(
-	    cases, what_can_be_read_is_shown_while_nothing_can_be_written);
-	tcase_add_test(
-	    cases, what_cannot_be_read_is_unavailable_and_not_missing);
+	tcase_add_test(cases,
+	    what_can_be_read_is_shown_while_nothing_can_be_written);
+	tcase_add_test(cases,
+	    what_cannot_be_read_is_unavailable_and_not_missing);
 	tcase_add_loop_test(cases,
 	    a_purge_that_fails_makes_the_store_sick_until_it_is_well, 0, 3);
 }
@@ -534,27 +530,26 @@ add_end_cases(Suite *suite)
 {
 	TCase *cases = cases_of(suite, "ends");
 
-	tcase_add_test(
-	    cases, the_end_of_a_run_waits_until_it_can_be_written_down);
-	tcase_add_test(
-	    cases, slots_of_runs_that_are_not_written_down_stay_taken);
+	tcase_add_test(cases,
+	    the_end_of_a_run_waits_until_it_can_be_written_down);
+	tcase_add_test(cases,
+	    slots_of_runs_that_are_not_written_down_stay_taken);
 	tcase_add_test(cases,
 	    an_event_that_cannot_be_written_down_keeps_the_job_running);
-	tcase_add_loop_test(
-	    cases, a_job_that_could_not_be_claimed_still_waits, 0, 4);
-	tcase_add_test(
-	    cases, a_claim_on_arrival_whose_started_event_fails_is_refused);
+	tcase_add_loop_test(cases, a_job_that_could_not_be_claimed_still_waits,
+	    0, 4);
+	tcase_add_test(cases,
+	    a_claim_on_arrival_whose_started_event_fails_is_refused);
 	tcase_add_test(cases,
 	    a_job_that_expires_while_the_store_is_sick_ends_once_it_is_well);
-	tcase_add_test(
-	    cases, the_end_of_a_post_waits_until_it_can_be_written_down);
-	tcase_add_test(
-	    cases, an_attempt_that_failed_meanwhile_is_counted_once);
-	tcase_add_loop_test(
-	    cases, a_delivery_that_cannot_be_read_goes_when_it_can, 0, 3);
+	tcase_add_test(cases,
+	    the_end_of_a_post_waits_until_it_can_be_written_down);
+	tcase_add_test(cases, an_attempt_that_failed_meanwhile_is_counted_once);
+	tcase_add_loop_test(cases,
+	    a_delivery_that_cannot_be_read_goes_when_it_can, 0, 3);
 	tcase_add_test(cases, nothing_is_sent_again_while_the_store_is_sick);
-	tcase_add_loop_test(
-	    cases, one_failure_anywhere_loses_nothing, 0, SICK_USED);
+	tcase_add_loop_test(cases, one_failure_anywhere_loses_nothing, 0,
+	    SICK_USED);
 }
 
 int

@@ -124,8 +124,8 @@ start_post(struct post *post, void *arg)
 	}
 	delivery_clear(&delivery);
 	for (int i = 0; i < world.post_count; i++)
-		ck_assert_msg(
-		    !same(world.posts[i]->delivery.id, post->delivery.id),
+		ck_assert_msg(!same(world.posts[i]->delivery.id,
+				  post->delivery.id),
 		    "a delivery is in two posts");
 	ck_assert_int_lt(world.post_count, MANY);
 	world.posts[world.post_count++] = post;
@@ -487,8 +487,8 @@ remove_folder(void)
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		(void)snprintf(
-		    path, sizeof(path), "%s/%s", world.folder, names[i]);
+		(void)snprintf(path, sizeof(path), "%s/%s", world.folder,
+		    names[i]);
 		(void)unlink(path);
 	}
 	ck_assert_int_eq(rmdir(world.folder), 0);

@@ -60,17 +60,17 @@ void check_world(void);
 /* ---- clients ---- */
 
 struct wish {
-	const char *queue;      /* NULL: "work" */
-	const char *client;     /* NULL: "" */
-	int sooner;             /* priority 5 less that: 5 goes first, -4 last */
+	const char *queue;  /* NULL: "work" */
+	const char *client; /* NULL: "" */
+	int sooner;         /* priority 5 less that: 5 goes first, -4 last */
 	int64_t delay_ms;
-	int64_t expires_ms;     /* 0: never */
-	int32_t attempts;       /* 0: the queue's */
-	const char *callback;   /* URL */
-	const char *failure;    /* URL */
-	unsigned events;        /* 0: the terminal ones */
-	const char *body;       /* NULL: empty */
-	const char *key;        /* Idempotency-Key */
+	int64_t expires_ms;   /* 0: never */
+	int32_t attempts;     /* 0: the queue's */
+	const char *callback; /* URL */
+	const char *failure;  /* URL */
+	unsigned events;      /* 0: the terminal ones */
+	const char *body;     /* NULL: empty */
+	const char *key;      /* Idempotency-Key */
 };
 
 /* Accepts it, or fails the test. */
@@ -110,7 +110,7 @@ struct run_end {
 	enum verdict verdict;
 	enum job_error error;
 	int status;
-	int64_t asked_s;        /* Retry-After; 0: none */
+	int64_t asked_s; /* Retry-After; 0: none */
 	const char *body;
 };
 extern const struct run_end WELL;   /* 200 */
@@ -121,8 +121,8 @@ extern const struct run_end NOBODY; /* connection refused */
 int runs_under_way(void);
 int runs_begun(void); /* since make_world */
 bool is_under_way(struct uuid job);
-struct run *run_of(struct uuid job);   /* fails when there is none */
-struct uuid run_at(int place);         /* 0: begun first */
+struct run *run_of(struct uuid job); /* fails when there is none */
+struct uuid run_at(int place);       /* 0: begun first */
 void end_run_with(struct uuid job, const struct run_end *end);
 /* Without a turn. */
 void give_back_run(struct uuid job, const struct run_end *end);
@@ -137,11 +137,11 @@ struct post_end {
 	int status;
 	int64_t asked_s;
 };
-extern const struct post_end THANKS;      /* 204 */
-extern const struct post_end NOT_NOW;     /* 503 */
-extern const struct post_end NO_SUCH;     /* 404: fails, but the host is well */
-extern const struct post_end GONE;        /* 410 */
-extern const struct post_end NO_ANSWER;   /* connect timeout */
+extern const struct post_end THANKS;    /* 204 */
+extern const struct post_end NOT_NOW;   /* 503 */
+extern const struct post_end NO_SUCH;   /* 404: fails, but the host is well */
+extern const struct post_end GONE;      /* 410 */
+extern const struct post_end NO_ANSWER; /* connect timeout */
 
 int posts_under_way(void);
 int posts_begun(void);

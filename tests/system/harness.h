@@ -111,6 +111,9 @@ double metric(struct world *world, const char *name);
 
 /* Runs the cases and says so as Check does; the exit status. */
 int harness_run(const char *name, const TTest *const *cases, int count);
+/* The same for cases that may last case_ms (stretched) each. */
+int harness_run_for(const char *name, const TTest *const *cases, int count,
+    int64_t case_ms);
 #define HARNESS_RUN(name, cases)                                               \
 	harness_run(name, cases, (int)(sizeof(cases) / sizeof((cases)[0])))
 

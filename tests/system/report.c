@@ -114,13 +114,19 @@ show_left(const char *above)
 int
 harness_run(const char *name, const TTest *const *cases, int count)
 {
+	return harness_run_for(name, cases, count, CASE_MS);
+}
+
+int
+harness_run_for(const char *name, const TTest *const *cases, int count,
+    int64_t case_ms)
+{
 	const char *above = getenv("TMPDIR");
 	char prefix[64];
 	char folder[PATH_SIZE];
 	Suite *suite = suite_create(name);
 	TCase *all = tcase_create(name);
 	SRunner *runner = srunner_create(suite);
-	int64_t case_ms = CASE_MS;
 	int failed;
 
 	snprintf(prefix, sizeof(prefix), "callbackd-%s", name);
@@ -129,7 +135,7 @@ harness_run(const char *name, const TTest *const *cases, int count)
 		return EXIT_FAILURE;
 	/* Check stretches it by itself when it was told to. */
 	if (getenv("CK_TIMEOUT_MULTIPLIER") == NULL)
-		case_ms = patient_ms(CASE_MS);
+		case_ms = patient_ms(case_ms);
 	tcase_set_timeout(all, (double)case_ms / 1000);
 	for (int i = 0; i < count; i++)
 		tcase_add_test(all, cases[i]);

@@ -11,6 +11,8 @@
 /* One queue with what a row adds; the first added line is line 2. */
 #define IN_QUEUE(lines)                                                        \
 	"queue \"a\" { path = \"/a/\" upstream = \"http://h/\"\n" lines "}\n"
+#define IN_COMMAND(lines)                                                      \
+	"queue \"a\" { path = \"/a/\"\nexecutor = command\n" lines "}\n"
 #define IN_CALLBACK(lines) "callback {\n" lines "}\n"
 #define IN_CLIENT(lines)                                                       \
 	"client \"a\" { key_sha256 = \"" KEY_A "\"\n" lines "}\n"
@@ -18,6 +20,8 @@
 #define BAD_DURATION(name, value)                                              \
 	name " must be a duration such as 250ms, 30s or 2h, at least 1ms, "    \
 	     "not '" value "'"
+#define NOT_A_TYPE(value)                                                      \
+	"result_type must be a media type such as image/png, not '" value "'"
 #define BAD_SIZE(name, value)                                                  \
 	name                                                                   \
 	    " must be a size such as 512, 64k or 10m, at least 1, not '" value \
@@ -316,6 +320,26 @@ static const struct bad {
 	{ "command for http",
 	    IN_QUEUE("executor = http\ncommand = {\"/bin/cat\"}\n"),
 	    "3: command is for executor \"command\" only" },
+	{ "no command", IN_COMMAND(""), "2: queue 'a' needs a command" },
+	{ "command without a program", IN_COMMAND("command = {\"\", x}\n"),
+	    "3: command must begin with a program" },
+	{ "upstream for command",
+	    IN_COMMAND("command = cat\nupstream = \"http://h/\"\n"),
+	    "4: upstream is for executor \"http\" only" },
+	{ "result type for http", IN_QUEUE("result_type = \"image/png\"\n"),
+	    "2: result_type is for executor \"command\" only" },
+	{ "result type that is none",
+	    IN_COMMAND("command = cat\nresult_type = png\n"),
+	    "4: " NOT_A_TYPE("png") },
+	{ "result type without a subtype",
+	    IN_COMMAND("command = cat result_type = \"image/ ;q\"\n"),
+	    "3: " NOT_A_TYPE("image/ ;q") },
+	{ "result type with an unfinished parameter",
+	    IN_COMMAND("command = cat result_type = \"text/plain;\"\n"),
+	    "3: " NOT_A_TYPE("text/plain;") },
+	{ "result type of two lines",
+	    IN_COMMAND("command = cat result_type = \"text/plain;\\nX: y\"\n"),
+	    "3: " NOT_A_TYPE("text/plain;?X: y") },
 
 	/* callback */
 	{ "schedule", IN_CALLBACK("schedule = {1s,\n0s}\n"),
@@ -379,10 +403,6 @@ static const struct bad {
 	    "\"endpoint.disabled\" and \"queue.full\"" },
 
 	/* legal, but not yet */
-	{ "command",
-	    "queue a { path = \"/a/\"\nexecutor = \"command\" command "
-	    "= {cat} }\n",
-	    "2: executor \"command\" is not supported by this version" },
 	{ "pull", "queue a { path = \"/a/\"\nexecutor = pull }\n",
 	    "2: executor \"pull\" is not supported by this version" },
 	{ "async upstream", IN_QUEUE("async_upstream = \"poll\"\n"),

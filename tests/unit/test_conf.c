@@ -304,6 +304,7 @@ START_TEST(a_queue_needs_a_path_and_an_upstream_and_nothing_else)
 	ck_assert_str_eq(queue->upstream, "http://127.0.0.1:9000/");
 	ck_assert_int_eq(queue->executor, EXECUTOR_HTTP);
 	ck_assert_ptr_null(queue->command);
+	ck_assert_ptr_null(queue->result_type);
 	ck_assert_int_eq(queue->capacity, 10000);
 	ck_assert_int_eq(queue->capacity_bytes, 256 << 20);
 	ck_assert_int_eq(queue->concurrency, 16);
@@ -483,6 +484,37 @@ START_TEST(a_world_listener_needs_clients_or_the_operators_word)
 
 	conf_unref(&conf);
 	conf = load_good("listen = \"0.0.0.0:80\"\n" IN_CLIENT(""));
+	conf_unref(&conf);
+}
+END_TEST
+
+START_TEST(a_command_is_kept_word_by_word)
+{
+	char path[128];
+	struct conf *conf = load_good(
+	    "queue a { path = \"/a/\" executor = command\n"
+	    "command = {\"bin/mill\", '-x $HOME', \"\", \"sub/file\"}\n"
+	    "result_type = \"text/plain; charset=utf-8\" }\n"
+	    "queue b { path = \"/b/\" executor = command command = cat }\n"
+	    "queue c { path = \"/c/\" executor = command\n"
+	    "command = {\"/bin/cat\"} }\n");
+	const struct conf_queue *queue = conf_queue_find(conf, "a");
+
+	ck_assert_int_eq(queue->executor, EXECUTOR_COMMAND);
+	ck_assert_ptr_null(queue->upstream);
+	snprintf(path, sizeof(path), "%s/bin/mill", folder);
+	ck_assert_str_eq(queue->command[0], path);
+	ck_assert_str_eq(queue->command[1], "-x $HOME");
+	ck_assert_str_eq(queue->command[2], "");
+	ck_assert_str_eq(queue->command[3], "sub/file");
+	ck_assert_ptr_null(queue->command[4]);
+	ck_assert_str_eq(queue->result_type, "text/plain; charset=utf-8");
+	queue = conf_queue_find(conf, "b");
+	ck_assert_str_eq(queue->command[0], "cat");
+	ck_assert_ptr_null(queue->command[1]);
+	ck_assert_str_eq(queue->result_type, "application/octet-stream");
+	queue = conf_queue_find(conf, "c");
+	ck_assert_str_eq(queue->command[0], "/bin/cat");
 	conf_unref(&conf);
 }
 END_TEST
@@ -779,6 +811,7 @@ conf_suite(void)
 	tcase_add_test(tcase, listeners_are_made_into_addresses);
 	tcase_add_test(tcase,
 	    a_world_listener_needs_clients_or_the_operators_word);
+	tcase_add_test(tcase, a_command_is_kept_word_by_word);
 	tcase_add_test(tcase, every_queue_setting_is_kept_as_written);
 	tcase_add_test(tcase,
 	    a_bound_that_is_not_written_gives_way_to_one_that_is);

@@ -158,8 +158,9 @@ START_TEST(the_bound_holds_however_many_threads_accept)
 
 	atomic_store(&most, 0);
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(
-		    pthread_create(&threads[i], NULL, come_and_go, NULL), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, come_and_go,
+				     NULL),
+		    0);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	places_are(0, 0);
@@ -274,15 +275,13 @@ main(void)
 	tcase_set_timeout(cases, 60);
 	tcase_add_checked_fixture(cases, make_gauges, drop_gauges);
 	tcase_add_test(cases, a_queue_lets_in_as_many_as_it_has_places);
-	tcase_add_test(
-	    cases, a_queue_lets_in_as_many_bytes_as_it_has_room_for);
+	tcase_add_test(cases, a_queue_lets_in_as_many_bytes_as_it_has_room_for);
 	tcase_add_test(cases, an_empty_queue_lets_one_in_whatever_its_size);
 	tcase_add_test(cases, queues_do_not_share_places);
-	tcase_add_test(
-	    cases, what_was_promised_before_is_held_beyond_the_bound);
+	tcase_add_test(cases,
+	    what_was_promised_before_is_held_beyond_the_bound);
 	tcase_add_test(cases, a_new_conf_finds_the_gauges_of_the_old_one);
-	tcase_add_test(
-	    cases, the_bound_holds_however_many_threads_accept);
+	tcase_add_test(cases, the_bound_holds_however_many_threads_accept);
 	tcase_add_test(cases, a_client_takes_as_many_places_as_it_may);
 	tcase_add_test(cases, who_has_no_limit_always_finds_a_place);
 	tcase_add_test(cases, a_client_of_a_new_conf_finds_its_gauge);

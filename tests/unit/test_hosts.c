@@ -513,8 +513,8 @@ let_one_go(struct model *model)
 	ck_assert_int_eq(sscanf(turn.host, "h%d:", &which), 1);
 	model->waiting--;
 	model->under_way[which][turn.is_first]++;
-	ck_assert_int_le(
-	    model->under_way[which][0] + model->under_way[which][1],
+	ck_assert_int_le(model->under_way[which][0] +
+		model->under_way[which][1],
 	    rules.window);
 }
 
@@ -530,7 +530,7 @@ end_one(struct model *model, int which)
 	model->under_way[which][is_first]--;
 	/* Some hosts are sick most of the time. */
 	hosts_ended(hosts, name, is_first,
-	    dice(10) == 0	     ? KNOCK_SKIPPED
+	    dice(10) == 0             ? KNOCK_SKIPPED
 		: dice(NAMES) < which ? KNOCK_FAILED
 				      : KNOCK_ANSWERED,
 	    now_ms);
@@ -597,21 +597,21 @@ window_cases(void)
 	tcase_add_test(cases, nothing_goes_where_nothing_waits);
 	tcase_add_test(cases, the_oldest_goes_first);
 	tcase_add_test(cases, no_more_go_to_a_host_than_its_window);
-	tcase_add_test(
-	    cases, the_window_counts_first_attempts_and_retries_together);
+	tcase_add_test(cases,
+	    the_window_counts_first_attempts_and_retries_together);
 	tcase_add_test(cases, a_full_window_holds_up_no_other_host);
 	tcase_add_test(cases, hosts_take_turns);
-	tcase_add_test(
-	    cases, first_attempts_and_retries_have_budgets_of_their_own);
+	tcase_add_test(cases,
+	    first_attempts_and_retries_have_budgets_of_their_own);
 	tcase_add_test(cases, first_attempts_go_before_retries);
 	tcase_add_test(cases, the_next_moment_is_now_while_something_may_go);
 	tcase_add_test(cases, a_spent_budget_has_no_next_moment);
 	tcase_add_test(cases, a_wish_may_be_taken_back_once);
-	tcase_add_test(
-	    cases, a_wish_may_be_taken_back_while_the_breaker_is_open);
+	tcase_add_test(cases,
+	    a_wish_may_be_taken_back_while_the_breaker_is_open);
 	tcase_add_test(cases, a_wider_window_is_used_from_the_next_change_on);
-	tcase_add_loop_test(
-	    cases, every_wish_is_let_go_once_whatever_happens, 0, 8);
+	tcase_add_loop_test(cases, every_wish_is_let_go_once_whatever_happens,
+	    0, 8);
 	return cases;
 }
 
@@ -622,25 +622,24 @@ breaker_cases(void)
 
 	tcase_add_checked_fixture(cases, make_hosts, drop_hosts);
 	tcase_add_test(cases, a_breaker_opens_after_failures_in_a_row);
-	tcase_add_test(
-	    cases, an_answer_between_failures_keeps_the_breaker_closed);
-	tcase_add_test(
-	    cases, attempts_that_were_not_made_say_nothing_of_the_host);
+	tcase_add_test(cases,
+	    an_answer_between_failures_keeps_the_breaker_closed);
+	tcase_add_test(cases,
+	    attempts_that_were_not_made_say_nothing_of_the_host);
 	tcase_add_test(cases, after_the_cooldown_one_probe_goes_and_no_more);
 	tcase_add_test(cases, a_probe_that_is_answered_closes_the_breaker);
 	tcase_add_test(cases,
 	    a_probe_that_fails_opens_the_breaker_for_another_cooldown);
 	tcase_add_test(cases, a_probe_that_was_not_made_lets_the_next_one_go);
-	tcase_add_test(
-	    cases, a_probe_waits_for_those_who_were_under_way_before);
-	tcase_add_test(
-	    cases, a_straggler_that_fails_after_the_cooldown_begins_another);
+	tcase_add_test(cases,
+	    a_probe_waits_for_those_who_were_under_way_before);
+	tcase_add_test(cases,
+	    a_straggler_that_fails_after_the_cooldown_begins_another);
 	tcase_add_test(cases,
 	    a_straggler_that_is_answered_does_not_end_an_open_cooldown);
-	tcase_add_test(
-	    cases, an_open_breaker_is_remembered_while_nothing_waits);
-	tcase_add_test(
-	    cases, a_host_left_alone_is_forgotten_with_its_failures);
+	tcase_add_test(cases,
+	    an_open_breaker_is_remembered_while_nothing_waits);
+	tcase_add_test(cases, a_host_left_alone_is_forgotten_with_its_failures);
 	tcase_add_test(cases, two_breakers_do_not_mix_their_cooldowns);
 	return cases;
 }

@@ -125,6 +125,19 @@ START_TEST(a_line_weighs_what_those_weigh_who_stand_in_it)
 }
 END_TEST
 
+START_TEST(one_is_found_by_its_number_alone)
+{
+	int64_t rank = -1;
+
+	ck_assert(!line_find(line, 5, &rank));
+	for (int64_t i = 1; i <= 1000; i++)
+		join(i % 7, i);
+	ck_assert(line_find(line, 701, &rank));
+	ck_assert_int_eq(rank, 1);
+	ck_assert(!line_find(line, 1001, &rank));
+}
+END_TEST
+
 /* The way of a queue: in at the end, out at the front, with a backlog. */
 START_TEST(a_long_backlog_leaves_in_the_order_it_came)
 {
@@ -261,8 +274,8 @@ static void
 compare(const struct model *model, int64_t rank, int64_t seq)
 {
 	ck_assert_int_eq(line_count(line), model->count);
-	ck_assert_int_eq(
-	    line_before(line, rank, seq), model_find(model, rank, seq));
+	ck_assert_int_eq(line_before(line, rank, seq),
+	    model_find(model, rank, seq));
 	if (model->count > 0)
 		first_is(model->items[0].rank, model->items[0].seq);
 	else
@@ -284,8 +297,8 @@ START_TEST(a_line_answers_as_the_model_does)
 		if (what < (grows ? 7u : 2u))
 			both_join(&model, rank, seq);
 		else if (what < 8 && model.count > 0)
-			both_leave(&model, model.items[dice((uint32_t)
-			    model.count)].rank, seq);
+			both_leave(&model,
+			    model.items[dice((uint32_t)model.count)].rank, seq);
 		else if (what < 9 && model.count > 0)
 			both_leave(&model, rank, seq);
 		else
@@ -315,13 +328,13 @@ main(void)
 	tcase_add_test(cases, one_may_leave_from_anywhere_but_only_once);
 	tcase_add_test(cases,
 	    how_many_stand_before_does_not_ask_whether_one_is_there);
-	tcase_add_test(
-	    cases, a_line_weighs_what_those_weigh_who_stand_in_it);
+	tcase_add_test(cases, a_line_weighs_what_those_weigh_who_stand_in_it);
+	tcase_add_test(cases, one_is_found_by_its_number_alone);
 	tcase_add_test(cases, a_long_backlog_leaves_in_the_order_it_came);
 	tcase_add_test(cases,
 	    a_line_filled_from_its_end_to_its_front_is_in_order);
-	tcase_add_test_raise_signal(
-	    cases, joining_twice_is_our_error_and_stops_us, SIGABRT);
+	tcase_add_test_raise_signal(cases,
+	    joining_twice_is_our_error_and_stops_us, SIGABRT);
 	tcase_add_test_raise_signal(cases,
 	    dropping_from_an_empty_line_is_our_error_and_stops_us, SIGABRT);
 	tcase_add_loop_test(cases, a_line_answers_as_the_model_does, 0, 8);

@@ -75,8 +75,7 @@ END_TEST
 
 START_TEST(the_test_knows_every_counter)
 {
-	ck_assert_uint_eq(
-	    sizeof(counters) / sizeof(counters[0]), METRIC_COUNT);
+	ck_assert_uint_eq(sizeof(counters) / sizeof(counters[0]), METRIC_COUNT);
 }
 END_TEST
 
@@ -126,11 +125,12 @@ START_TEST(every_sample_has_help_and_type_before_it)
 			ck_assert_uint_gt(strlen(line), 7 + len + 1);
 			families++;
 		} else if (strncmp(line, "# TYPE ", 7) == 0) {
-			ck_assert_int_eq(
-			    strncmp(line + 7, family, strlen(family)), 0);
+			ck_assert_int_eq(strncmp(line + 7, family,
+					     strlen(family)),
+			    0);
 		} else {
-			ck_assert_int_eq(
-			    strncmp(line, family, strlen(family)), 0);
+			ck_assert_int_eq(strncmp(line, family, strlen(family)),
+			    0);
 		}
 	}
 	ck_assert_int_eq(families, METRIC_COUNT + HISTOGRAM_COUNT);
@@ -153,8 +153,9 @@ START_TEST(nothing_is_lost_when_many_threads_count)
 	pthread_t threads[4];
 
 	for (int i = 0; i < 4; i++)
-		ck_assert_int_eq(
-		    pthread_create(&threads[i], NULL, add_many, NULL), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, add_many,
+				     NULL),
+		    0);
 	for (int i = 0; i < 4; i++)
 		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
 	says("callbackd_store_commits_total 40000");
@@ -177,10 +178,9 @@ main(void)
 	tcase_add_loop_test(cases, every_counter_prints_under_its_own_name, 0,
 	    (int)(sizeof(counters) / sizeof(counters[0])));
 	tcase_add_test(cases, the_test_knows_every_counter);
-	tcase_add_test(
-	    cases, buckets_are_cumulative_and_their_bounds_belong_to_them);
-	tcase_add_test(
-	    cases, what_is_longer_than_every_bound_is_counted_too);
+	tcase_add_test(cases,
+	    buckets_are_cumulative_and_their_bounds_belong_to_them);
+	tcase_add_test(cases, what_is_longer_than_every_bound_is_counted_too);
 	tcase_add_test(cases, every_sample_has_help_and_type_before_it);
 	tcase_add_test(cases, nothing_is_lost_when_many_threads_count);
 	suite_add_tcase(suite, cases);

@@ -71,8 +71,7 @@ START_TEST(a_rate_follows_what_is_true_now)
 
 	now_ms = happen(&rate, 4 * RATE_HALF_LIFE_MS / 100, 100, now_ms);
 	/* A sixteenth of the way from 100 is left after four half-lives. */
-	ck_assert_double_eq_tol(
-	    rate_per_s(&rate, now_ms), 10 + 90.0 / 16, 0.5);
+	ck_assert_double_eq_tol(rate_per_s(&rate, now_ms), 10 + 90.0 / 16, 0.5);
 }
 END_TEST
 
@@ -81,10 +80,10 @@ START_TEST(a_rate_fades_by_half_in_a_half_life_and_then_to_nothing)
 	struct rate rate = { 0 };
 	int64_t now_ms = happen(&rate, 12000, 10, START_MS);
 
-	ck_assert_double_eq_tol(
-	    rate_per_s(&rate, now_ms + RATE_HALF_LIFE_MS), 50, 1);
-	ck_assert_double_eq(
-	    rate_per_s(&rate, now_ms + 100 * RATE_HALF_LIFE_MS), 0);
+	ck_assert_double_eq_tol(rate_per_s(&rate, now_ms + RATE_HALF_LIFE_MS),
+	    50, 1);
+	ck_assert_double_eq(rate_per_s(&rate, now_ms + 100 * RATE_HALF_LIFE_MS),
+	    0);
 }
 END_TEST
 
