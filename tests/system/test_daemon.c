@@ -2,6 +2,7 @@
  *
  * Contract, sections 7 and 8.
  */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static int
 run(struct world *world, struct process *process, const char *a, const char *b,
     const char *c)
 {
-	char program[PATH_SIZE];
+	char program[PATH_MAX];
 	const char *argv[] = { program, a, b, c, NULL };
 	int status;
 

@@ -2,6 +2,7 @@
  *
  * Contract, section 8.
  */
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,7 +235,7 @@ START_TEST(sigterm_with_hundreds_of_everything_open_loses_nothing)
 					     " schedule = {\"50ms\"}\n" };
 	struct world world;
 	struct reply reply;
-	char target[64];
+	char target[ID_SIZE + 16];
 
 	world_open(&world, &setup);
 	for (int i = 0; i < MANY; i++) {
@@ -309,7 +310,7 @@ START_TEST(a_second_daemon_on_the_same_file_is_refused)
 	struct world world;
 	struct process second;
 	const char *argv[] = { daemon_program(), "-c", NULL, NULL };
-	char program[PATH_SIZE];
+	char program[PATH_MAX];
 
 	world_open(&world, NULL);
 	ck_assert_ptr_nonnull(realpath(daemon_program(), program));
@@ -334,7 +335,7 @@ START_TEST(a_file_that_is_no_store_is_refused_and_left_alone)
 	static const char text[] = "a letter to somebody, not a database\n";
 	struct world world;
 	struct process process;
-	char program[PATH_SIZE], path[PATH_SIZE + 32];
+	char program[PATH_MAX], path[PATH_SIZE + 32];
 	const char *argv[] = { program, "-c", NULL, NULL };
 	char *after;
 
