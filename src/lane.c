@@ -107,7 +107,7 @@ lane_furnish(struct lane *lane, struct conf *conf, struct http_gate *gate,
     struct metrics *metrics, struct ledger *ledger)
 {
 	const struct api_setup setup = { lane->loop, conf, gate, metrics,
-		ledger };
+		ledger, HEARTBEAT_MS };
 
 	lane->ledger = ledger;
 	lane->api = api_new(&setup);
@@ -206,6 +206,8 @@ lane_stop(struct lane *lane)
 	loop_stop(lane->loop);
 	loop_join(lane->loop);
 	lane->is_closing = true;
+	if (lane->api != NULL)
+		api_abandon(lane->api);
 	if (lane->exec != NULL)
 		exec_abandon(lane->exec);
 	if (lane->courier != NULL)

@@ -84,6 +84,23 @@ read_conf(struct daemon *daemon)
 	exit(EX_OK);
 }
 
+/* --backup: all that this process is for. */
+static void
+make_backup(struct daemon *daemon)
+{
+	struct reason why;
+	bool is_done;
+
+	if (daemon->options.backup_path == NULL)
+		return;
+	is_done = store_backup(daemon->conf->store,
+	    daemon->options.backup_path, &why);
+	if (!is_done)
+		(void)fprintf(stderr, "callbackd: %s\n", why.text);
+	conf_unref(&daemon->conf);
+	exit(is_done ? EX_OK : EX_CANTCREAT);
+}
+
 static enum log_format
 log_format_of(const struct daemon *daemon)
 {
@@ -341,6 +358,7 @@ bear(struct daemon *daemon)
 {
 	log_configure(daemon->conf->log_level, log_format_of(daemon));
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide ends */
 	loop_library_init();
 	raise_limits(daemon);
 	daemon->gauges = gauges_new();
@@ -404,6 +422,7 @@ main(int argc, char **argv)
 
 	options_read(argc, argv, &daemon.options);
 	read_conf(&daemon);
+	make_backup(&daemon);
 	if (daemon.options.in_background)
 		ready_fd = background_enter();
 	bear(&daemon);

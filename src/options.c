@@ -9,6 +9,7 @@
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
+	{ "backup", required_argument, NULL, 'b' },
 	{ "test", no_argument, NULL, 't' },
 	{ "daemon", no_argument, NULL, 'd' },
 	{ "version", no_argument, NULL, 'V' },
@@ -20,10 +21,12 @@ static void
 print_usage(FILE *out)
 {
 	(void)fputs(
-	    "usage: callbackd [-c FILE] [-t] [-d] [-V] [-h]\n"
+	    "usage: callbackd [-c FILE] [-b FILE] [-t] [-d] [-V] [-h]\n"
 	    "\n"
 	    "  -c, --config FILE  read this configuration"
 	    " (default: none, see below)\n"
+	    "  -b, --backup FILE  copy the store to FILE and exit;"
+	    " a daemon may be using it\n"
 	    "  -t, --test         check the configuration and exit\n"
 	    "  -d, --daemon       go into the background, log to syslog\n"
 	    "  -V, --version      print the version and exit\n"
@@ -40,11 +43,14 @@ options_read(int argc, char **argv, struct options *out)
 	int c;
 
 	memset(out, 0, sizeof(*out));
-	while ((c = getopt_long(argc, argv, "c:tdVh", long_options, NULL)) !=
+	while ((c = getopt_long(argc, argv, "c:b:tdVh", long_options, NULL)) !=
 	    -1) {
 		switch (c) {
 		case 'c':
 			out->conf_path = optarg;
+			break;
+		case 'b':
+			out->backup_path = optarg;
 			break;
 		case 't':
 			out->only_check = true;

@@ -6,6 +6,7 @@
 
 struct options {
 	const char *conf_path;   /* borrowed from argv; NULL: none given */
+	const char *backup_path; /* --backup; borrowed; NULL: none wanted */
 	bool only_check;         /* -t */
 	bool in_background;      /* -d */
 };

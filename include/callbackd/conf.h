@@ -32,6 +32,8 @@ struct conf_queue {
 	char *upstream;          /* URL prefix, ends with '/' */
 	char **command;          /* argv, NULL-terminated */
 	char *result_type;       /* Content-Type of a command's output */
+	char **consumers;        /* clients that may pull, NULL-terminated;
+	                          * NULL: all that may use the queue */
 	int64_t capacity;        /* places; >= 1 */
 	int64_t capacity_bytes;
 	int32_t concurrency;     /* >= 1 */
@@ -110,6 +112,7 @@ struct conf {
 	struct conf_callback callback;
 	struct conf_client *clients;
 	size_t client_count;
+	struct gauges *gauges;     /* set by gauges_adopt; NULL before */
 };
 
 /* Reads and checks a file (path NULL: none, the defaults; relative paths are
@@ -126,6 +129,13 @@ const struct conf_queue *conf_queue_find(const struct conf *conf,
     const char *name);
 const struct conf_client *conf_client_find(const struct conf *conf,
     const char *name);
+
+/* True when that client may use that queue; and when it may pull its jobs, if
+ * that is how they are run. "" is the client where none are configured. */
+bool conf_may_use(const struct conf *conf, const char *client,
+    const char *queue);
+bool conf_may_consume(const struct conf *conf, const char *client,
+    const char *queue);
 
 /* True when a running daemon can change from one to the other; else why_out
  * names the first setting that needs a restart (listen, admin_listen, store,

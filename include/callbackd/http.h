@@ -121,6 +121,8 @@ void http_stream(struct http_exchange *exchange, const struct http_reply *head,
  * be called. */
 bool http_stream_write(struct http_exchange *exchange, const void *bytes,
     size_t len, size_t limit_bytes);
+/* What was written and is not sent yet; 0 when the peer is gone. */
+size_t http_stream_unsent(const struct http_exchange *exchange);
 /* Ends the stream in good order; *exchange becomes NULL. */
 void http_stream_end(struct http_exchange **exchange);
 

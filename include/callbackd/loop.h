@@ -66,8 +66,9 @@ void loop_timer_free(struct loop_timer **timer);
 
 /* Descriptors: fire is called in each turn in which fd can be read, or written,
  * without waiting; an end or an error counts as both. fd is borrowed, and is
- * closed only after its watch is freed. fire may free its own watch and others.
- * loop_watch_new gives NULL when memory is out or fd cannot be waited for. */
+ * closed only after its watch is freed. It is non-blocking: rarely, fire is
+ * called for nothing. fire may free its own watch and others. loop_watch_new
+ * gives NULL when memory is out. */
 enum loop_wish { LOOP_WISH_READ, LOOP_WISH_WRITE };
 struct loop_watch;
 struct loop_watch *loop_watch_new(struct loop *loop, int fd,

@@ -19,6 +19,7 @@ enum metric {
 	METRIC_DELIVERIES_DELIVERED,
 	METRIC_DELIVERIES_DEAD,
 	METRIC_DELIVERY_RETRIES,
+	METRIC_LEASES,               /* jobs given to consumers */
 	METRIC_PURGED,               /* jobs removed after retention */
 	METRIC_COUNT,
 };

@@ -24,6 +24,7 @@ struct run {
 	/* The ledger's own notes. */
 	bool is_judged;         /* job holds what its end means */
 	bool never_ran;         /* it is given up without having begun */
+	bool was_leased;        /* a consumer made it */
 	bool is_void;           /* its job was cancelled meanwhile */
 	bool slot_given;        /* its slot is free again */
 	bool held_place;        /* it had a place in its queue */
@@ -40,6 +41,7 @@ struct run {
 	struct payload response;
 	int64_t response_bytes;
 	int64_t asked_ms;       /* Retry-After; -1: none */
+	int64_t wait_ms;        /* before the next try; -1: as the queue has it */
 	int64_t duration_ms;
 };
 struct run *run_new(void); /* NULL: no memory */

@@ -50,7 +50,7 @@ void gauges_free(struct gauges **gauges);
 /* Gives every queue and client of conf its gauge, making new ones. Main thread, before conf
  * is shown to other threads. False: no memory. */
 bool gauges_adopt(struct gauges *gauges, struct conf *conf);
-/* All of them, newest first; main thread. */
+/* All of the queues', newest first; main thread. */
 struct queue_gauge *gauges_first(struct gauges *gauges);
 
 /* Takes a place for a body of that size. False when the queue is full. A queue
@@ -63,7 +63,12 @@ void queue_hold_place(struct queue_gauge *gauge, int64_t bytes);
 /* The same for a client's max_queued; a NULL client has no limit. */
 bool client_take_place(const struct conf_client *client);
 void client_give_place(const struct conf_client *client);
-void client_hold_place(const struct conf_client *client);
+
+/* The same by name, for jobs that outlast their client's section: should it come
+ * back, its places are those that its jobs still hold. "" has no limit. Any
+ * thread. */
+void gauges_hold_client(struct gauges *gauges, const char *client);
+void gauges_give_client(struct gauges *gauges, const char *client);
 
 /* One request of a client with a rate: the generic cell rate algorithm (ITU-T
  * I.371), which needs one number. False when it came too soon: *wait_us_out is
@@ -155,6 +160,7 @@ struct queue_facts {
 	int32_t concurrency;
 	int64_t oldest_at_ms;    /* when the oldest that could run was accepted;
 	                          * -1: there is none */
+	int64_t oldest_age_ms;   /* the same; for who knows the wall clock */
 	double accepted_per_s;   /* lately */
 	double drained_per_s;
 };

@@ -1,13 +1,16 @@
-/* admin.c - is it alive, is it ready, what has it done?
+/* admin.c - the operator's listener; is it alive, is it ready, what has it done?
  *
  *   /healthz  200 while every loop and the ledger come round, else 503
  *   /readyz   200 while the store writes and nothing is draining, else 503
  *   /metrics  Prometheus text
  *
+ * What an operator does is in operate.c.
+ *
  * Thread: the control loop's.
  */
 #include "callbackd/admin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +33,7 @@ reply_text(struct http_exchange **exchange, int status, const char *text)
 	http_answer(exchange, &reply);
 }
 
-static void
+void
 reply_problem(struct http_exchange **exchange, int status, const char *name,
     const char *detail, const char *allow)
 {
@@ -55,18 +58,22 @@ reply_problem(struct http_exchange **exchange, int status, const char *name,
 }
 
 static void
-answer_health(struct admin *admin, struct http_exchange *exchange)
+answer_health(struct admin *admin, struct http_exchange *exchange,
+    const char *name)
 {
 	bool stuck = ledger_silent_ms(admin->ledger) > STUCK_MS;
 
+	(void)name;
 	for (unsigned i = 0; i < admin->hands_count; i++)
 		stuck |= loop_silent_ms(admin->hands[i]->loop) > STUCK_MS;
 	reply_text(&exchange, stuck ? 503 : 200, stuck ? "stuck\n" : "ok\n");
 }
 
 static void
-answer_readiness(struct admin *admin, struct http_exchange *exchange)
+answer_readiness(struct admin *admin, struct http_exchange *exchange,
+    const char *name)
 {
+	(void)name;
 	if (admin->is_draining)
 		reply_text(&exchange, 503, "draining\n");
 	else if (!ledger_is_well(admin->ledger))
@@ -102,11 +109,13 @@ show_metrics(struct order *order)
 }
 
 static void
-answer_metrics(struct admin *admin, struct http_exchange *exchange)
+answer_metrics(struct admin *admin, struct http_exchange *exchange,
+    const char *name)
 {
 	struct order *order =
 	    order_new(ORDER_BOOKS, admin->loop, show_metrics, exchange);
 
+	(void)name;
 	if (order == NULL) {
 		reply_problem(&exchange, 503, "overloaded", "no memory", NULL);
 		return;
@@ -119,36 +128,77 @@ answer_metrics(struct admin *admin, struct http_exchange *exchange)
 	}
 }
 
-static const struct {
-	const char *path;
-	void (*answer)(struct admin *admin, struct http_exchange *exchange);
+static const struct route {
+	const char *method;
+	const char *path; /* {name} stands for one segment */
+	void (*answer)(struct admin *admin, struct http_exchange *exchange,
+	    const char *name);
 } routes[] = {
-	{ "/healthz", answer_health },
-	{ "/readyz", answer_readiness },
-	{ "/metrics", answer_metrics },
+	{ "GET", "/healthz", answer_health },
+	{ "GET", "/readyz", answer_readiness },
+	{ "GET", "/metrics", answer_metrics },
+	{ "POST", "/v1/queues/{name}/pause", pause_queue },
+	{ "POST", "/v1/queues/{name}/resume", resume_queue },
 };
+
+/* A name that does not fit is nobody's: "". */
+static bool
+path_fits(const char *pattern, const char *path, const char *end,
+    char name_out[NAME_SIZE])
+{
+	name_out[0] = '\0';
+	while (*pattern != '\0') {
+		size_t len = 0;
+
+		if (*pattern != '{') {
+			if (path == end || *path++ != *pattern++)
+				return false;
+			continue;
+		}
+		while (path + len < end && path[len] != '/')
+			len++;
+		(void)snprintf(name_out, NAME_SIZE, "%.*s",
+		    len < NAME_SIZE ? (int)len : 0, path);
+		path += len;
+		pattern = strchr(pattern, '}') + 1;
+	}
+	return path == end;
+}
+
+static bool
+method_fits(const char *method, const char *asked)
+{
+	return strcmp(method, asked) == 0 ||
+	    (strcmp(asked, "HEAD") == 0 && strcmp(method, "GET") == 0);
+}
 
 static void
 handle_cb(struct http_exchange *exchange, void *arg)
 {
 	struct admin *admin = arg;
 	const char *target = http_target(exchange);
-	size_t path_len = strcspn(target, "?");
-	const char *method = http_method(exchange);
+	const char *end = target + strcspn(target, "?");
+	const struct route *other = NULL;
+	char name[NAME_SIZE];
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (strlen(routes[i].path) != path_len ||
-		    memcmp(routes[i].path, target, path_len) != 0)
+		if (!path_fits(routes[i].path, target, end, name))
 			continue;
-		if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
-			routes[i].answer(admin, exchange);
-		else
-			reply_problem(&exchange, 405, "method-not-allowed",
-			    "use GET, HEAD", "GET, HEAD");
-		return;
+		if (method_fits(routes[i].method, http_method(exchange))) {
+			routes[i].answer(admin, exchange, name);
+			return;
+		}
+		other = &routes[i];
 	}
-	reply_problem(&exchange, 404, "not-found",
-	    "the operator's listener has no such resource", NULL);
+	if (other == NULL)
+		reply_problem(&exchange, 404, "not-found",
+		    "the operator's listener has no such resource", NULL);
+	else if (strcmp(other->method, "GET") == 0)
+		reply_problem(&exchange, 405, "method-not-allowed",
+		    "use GET, HEAD", "GET, HEAD");
+	else
+		reply_problem(&exchange, 405, "method-not-allowed",
+		    "use POST", "POST");
 }
 
 struct admin *

@@ -179,6 +179,9 @@ print_process(const struct admin *admin, struct buf *out)
 	print_number(out, "callbackd_deliveries_under_way", "gauge",
 	    "Callbacks being POSTed now.",
 	    ledger_posts_under_way(admin->ledger));
+	print_number(out, "callbackd_consumers_waiting", "gauge",
+	    "Consumers that wait for a job now.",
+	    ledger_consumers_waiting(admin->ledger));
 	print_number(out, "callbackd_resident_memory_bytes", "gauge",
 	    "Resident memory of the process.", resident_bytes());
 }

@@ -21,6 +21,16 @@ struct admin {
 	bool is_draining;
 };
 
+/* admin.c */
+void reply_problem(struct http_exchange **exchange, int status,
+    const char *name, const char *detail, const char *allow);
+
+/* operate.c: what an operator does */
+void pause_queue(struct admin *admin, struct http_exchange *exchange,
+    const char *name);
+void resume_queue(struct admin *admin, struct http_exchange *exchange,
+    const char *name);
+
 /* exposition.c: Prometheus text */
 void print_queues(const struct queue_gauge *first, struct buf *out);
 void print_books(const struct store_books *books, struct buf *out);

@@ -16,7 +16,7 @@
 
 static const struct route {
 	const char *method;
-	const char *path; /* {id} stands for one segment */
+	const char *path; /* {id} and {name} stand for one segment */
 	void (*answer)(struct call *call);
 } routes[] = {
 	{ "GET", "/v1/jobs", list_jobs },
@@ -24,7 +24,16 @@ static const struct route {
 	{ "GET", "/v1/jobs/{id}", get_job },
 	{ "DELETE", "/v1/jobs/{id}", cancel_job },
 	{ "GET", "/v1/jobs/{id}/result", get_result },
+	{ "GET", "/v1/jobs/{id}/events", watch_job },
 	{ "POST", "/v1/jobs/{id}/retry", retry_job },
+	{ "GET", "/v1/events", watch_all },
+	{ "POST", "/v1/jobs/{id}/complete", complete_job },
+	{ "POST", "/v1/jobs/{id}/fail", fail_job },
+	{ "POST", "/v1/jobs/{id}/extend", extend_lease },
+	{ "POST", "/v1/jobs/{id}/progress", report_progress },
+	{ "GET", "/v1/queues", list_queues },
+	{ "GET", "/v1/queues/{name}", get_queue },
+	{ "POST", "/v1/queues/{name}/lease", lease_jobs },
 	{ "GET", "/v1/dead-letters", list_dead_letters },
 	{ "POST", "/v1/deliveries/{id}/redeliver", redeliver },
 };
@@ -226,7 +235,8 @@ api_new(const struct api_setup *setup)
 	api->ledger = setup->ledger;
 	api->server = http_server_new(setup->loop, setup->gate, &limits,
 	    handle_cb, api);
-	if (api->server == NULL)
+	api->watchers = watchers_new(api, setup->heartbeat_ms);
+	if (api->server == NULL || api->watchers == NULL)
 		api_free(&api);
 	return api;
 }
@@ -252,6 +262,13 @@ api_drain(struct api *api)
 {
 	api->is_draining = true;
 	http_server_drain(api->server);
+	watchers_drain(api->watchers);
+}
+
+void
+api_abandon(struct api *api)
+{
+	api->is_abandoned = true;
 }
 
 size_t
@@ -265,6 +282,7 @@ api_free(struct api **api)
 {
 	if (*api == NULL)
 		return;
+	watchers_free(&(*api)->watchers);
 	http_server_free(&(*api)->server);
 	conf_unref(&(*api)->conf);
 	free(*api);

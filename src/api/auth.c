@@ -80,12 +80,5 @@ find_client(struct call *call, struct objection *objection)
 bool
 client_may_use(const struct api *api, const char *client, const char *queue)
 {
-	const struct conf_client *found = conf_client_find(api->conf, client);
-
-	if (found == NULL || found->queues == NULL)
-		return true;
-	for (char **name = found->queues; *name != NULL; name++)
-		if (strcmp(*name, queue) == 0)
-			return true;
-	return false;
+	return conf_may_use(api->conf, client, queue);
 }

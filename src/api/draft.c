@@ -128,18 +128,22 @@ acknowledge(struct call *call, struct order *order)
 		(void)headers_add_int(&headers, "Retry-After",
 		    poll_after_s(&order->job, &order->facts));
 	(void)headers_add(&headers, "Job-Id", id);
-	if (order->result == ORDER_REPLAYED)
-		(void)headers_add(&headers, "Idempotent-Replayed", "true");
+	add_replay(&headers, call);
 	add_preference(&headers, call, false);
 	/* Without memory for the document the client still learns the id. */
 	if (!document_text(&body, &order->job,
 		order->has_delivery ? &order->delivery : NULL, &order->facts))
 		buf_clear(&body);
 	reply_json(&call->exchange, is_pending ? 202 : 200, &headers, &body);
-	metrics_observe_us(call->api->metrics, HISTOGRAM_ACCEPT,
-	    clock_mono_us() - order->asked_us);
 	buf_free(&body);
 	headers_free(&headers);
+}
+
+static void
+object_to_quota(struct objection *objection)
+{
+	(void)object_to(objection, REFUSE_RATE_LIMITED,
+	    "this key has as many jobs waiting as it may have");
 }
 
 static void
@@ -160,6 +164,9 @@ submitted(struct order *order)
 	switch (order->result) {
 	case ORDER_OK:
 	case ORDER_REPLAYED:
+		call->is_replay = order->result == ORDER_REPLAYED;
+		metrics_observe_us(call->api->metrics, HISTOGRAM_ACCEPT,
+		    clock_mono_us() - order->asked_us);
 		if (call->wait_ms > 0) {
 			wait_for_result(call, order);
 			return;
@@ -167,12 +174,16 @@ submitted(struct order *order)
 		acknowledge(call, order);
 		break;
 	case ORDER_FULL:
-		object_to_full(&objection, order->queue);
+		if (call->is_over_quota)
+			object_to_quota(&objection);
+		else
+			object_to_full(&objection, order->queue);
 		refuse(&call->exchange, &objection);
 		break;
 	case ORDER_MISMATCH:
 	case ORDER_MISSING:
 	case ORDER_CONFLICT:
+	case ORDER_STALE:
 	case ORDER_UNAVAILABLE:
 		refuse_order(&call->exchange, order->result);
 		break;
@@ -208,6 +219,8 @@ draft_begin(struct draft *draft, struct call *call,
 	memset(draft, 0, sizeof(*draft));
 	draft->call = call;
 	read_preferences(call);
+	if (call->wait_ms > queue->max_wait_ms)
+		call->wait_ms = queue->max_wait_ms;
 	draft->conf = call->api->conf;
 	draft->queue = queue;
 	if (!may_submit(call, queue, &draft->objection)) {
@@ -266,23 +279,33 @@ check(struct draft *draft)
 	return true;
 }
 
+/* One of the client and one of the queue; both or none. */
+static bool
+take_both_places(struct draft *draft)
+{
+	if (!client_take_place(draft->call->conf)) {
+		asker_of(draft->order)->is_over_quota = true;
+		object_to_quota(&draft->objection);
+		return false;
+	}
+	if (queue_take_place(draft->queue, draft->order->place_bytes))
+		return true;
+	client_give_place(draft->call->conf);
+	object_to_full(&draft->objection, draft->queue);
+	return false;
+}
+
 /* A full queue still answers what it has accepted before: only the ledger
  * knows whether an idempotency key is new. */
 static bool
 take_place(struct draft *draft)
 {
-	const struct conf_queue *queue = draft->queue;
 	struct order *order = draft->order;
 
 	order->place_bytes = order->job.request_bytes;
-	if (!client_take_place(draft->call->conf))
-		return object_to(&draft->objection, REFUSE_RATE_LIMITED,
-		    "this key has as many jobs waiting as it may have");
-	if (queue_take_place(queue, order->place_bytes))
+	if (take_both_places(draft))
 		return true;
-	client_give_place(draft->call->conf);
 	order->is_overbooked = order->job.idempotency_key != NULL;
-	object_to_full(&draft->objection, queue);
 	return order->is_overbooked;
 }
 

@@ -165,6 +165,7 @@ show_result(struct call *call, struct order *order)
 
 	headers_init(&headers);
 	add_job(&headers, &order->job);
+	add_replay(&headers, call);
 	add_preference(&headers, call, call->wait_ms > 0);
 	if (!job_has_ended(order->job.status)) {
 		(void)headers_add_int(&headers, "Retry-After",
@@ -195,11 +196,26 @@ answered(struct order *order)
 	order_free(&order);
 }
 
-/* A client that hangs up while it waits is answered into the void. */
+/* A client that hangs up while it waits is answered into the void, and soon. */
 static void
 peer_gone_cb(void *arg)
 {
-	(void)arg;
+	struct order *order = arg; /* the ledger's, but for its asker */
+	struct call *call = asker_of(order);
+
+	ledger_hurry(call->api->ledger, order, call->held_seq);
+}
+
+/* The order is to be answered later: then or so much later. */
+static void
+hold_answer(struct order *order, enum hold_until until, int64_t hold_ms)
+{
+	struct call *call = asker_of(order);
+
+	order->hold_until = until;
+	order->hold_ms = hold_ms;
+	call->held_seq = order->job.id.seq;
+	http_watch(call->exchange, peer_gone_cb, order);
 }
 
 static struct order *
@@ -237,13 +253,13 @@ take_wait(struct call *call, struct order *order)
 	struct objection objection = { 0 };
 	char text[32];
 	int found = query_find(call->query, "wait", text, sizeof(text));
+	int64_t wait_ms;
 
-	if (found == 0 || strcmp(text, "0") == 0)
+	if (found == 0 || (found == 1 && strcmp(text, "0") == 0))
 		return true;
-	if (found == 1 && text_duration_ms(text, &order->hold_ms)) {
-		order->hold_until = HOLD_UNTIL_CHANGE;
+	if (found == 1 && text_duration_ms(text, &wait_ms)) {
 		order->known_version = known_version(call);
-		http_watch(call->exchange, peer_gone_cb, NULL);
+		hold_answer(order, HOLD_UNTIL_CHANGE, wait_ms);
 		return true;
 	}
 	(void)object_to(&objection, REFUSE_BAD_REQUEST,
@@ -316,9 +332,7 @@ wait_for_result(struct call *call, struct order *submitted)
 	call->submitted = submitted;
 	order->job.id = submitted->job.id;
 	memcpy(order->client, call->client, sizeof(order->client));
-	order->hold_ms = call->wait_ms;
-	order->hold_until = HOLD_UNTIL_END;
-	http_watch(call->exchange, peer_gone_cb, NULL);
+	hold_answer(order, HOLD_UNTIL_END, call->wait_ms);
 	if (ledger_ask(call->api->ledger, order))
 		return;
 	acknowledge(call, submitted);

@@ -16,7 +16,9 @@ struct api {
 	struct metrics *metrics;
 	struct ledger *ledger;
 	struct http_server *server;
+	struct watchers *watchers; /* watch.h */
 	bool is_draining;
+	bool is_abandoned; /* there is no ledger any more */
 };
 
 /* One request on its way through the room. */
@@ -28,6 +30,9 @@ struct call {
 	const char *query;        /* after '?'; "" without one */
 	int64_t wait_ms;          /* Prefer: wait, for the end of a submitted job */
 	bool prefers_async;       /* Prefer: respond-async */
+	bool is_replay;           /* a submitted job that was there already */
+	bool is_over_quota;       /* ... or else it is refused: its max_queued */
+	int64_t held_seq;         /* the job whose change or end is waited for */
 	struct order *submitted;  /* accepted, while its result is waited for */
 	const char *id;           /* what stands for {id} in the route */
 	size_t id_len;
@@ -45,7 +50,9 @@ enum refusal {
 	REFUSE_FORBIDDEN,
 	REFUSE_NOT_FOUND,
 	REFUSE_METHOD_NOT_ALLOWED,
+	REFUSE_NOT_ACCEPTABLE,
 	REFUSE_CONFLICT,
+	REFUSE_STALE_LEASE,
 	REFUSE_UNSUPPORTED_MEDIA_TYPE,
 	REFUSE_UNPROCESSABLE,
 	REFUSE_IDEMPOTENCY_MISMATCH,
@@ -86,6 +93,8 @@ void reply_json(struct http_exchange **exchange, int status,
 int64_t poll_after_s(const struct job *job, const struct document_facts *facts);
 /* Reads Prefer (RFC 7240) into the call. */
 void read_preferences(struct call *call);
+/* Idempotent-Replayed, when it is one. */
+void add_replay(struct headers *headers, const struct call *call);
 /* Preference-Applied, when one was. waited: the answer was waited for. */
 void add_preference(struct headers *headers, const struct call *call,
     bool waited);
@@ -106,6 +115,13 @@ bool client_may_use(const struct api *api, const char *client,
 /* The decoded value of a query parameter: 1 found, 0 absent, -1 it is broken or
  * too long. */
 int query_find(const char *query, const char *name, char *out, size_t size);
+
+/* ---- queues.c ---- */
+
+/* The queue that the path names, which need not exist; objects when that cannot
+ * be a name. */
+bool queue_named(const struct call *call, char out[NAME_SIZE],
+    struct objection *objection);
 
 /* ---- draft.c: a job on its way to the ledger ---- */
 
@@ -154,9 +170,25 @@ void get_job(struct call *call);
 void cancel_job(struct call *call);
 void retry_job(struct call *call);
 void get_result(struct call *call);
+void watch_job(struct call *call);
+void watch_all(struct call *call);
 void list_jobs(struct call *call);
 void list_dead_letters(struct call *call);
+void list_queues(struct call *call);
+void get_queue(struct call *call);
+void lease_jobs(struct call *call);
+void complete_job(struct call *call);
+void fail_job(struct call *call);
+void extend_lease(struct call *call);
+void report_progress(struct call *call);
 void redeliver(struct call *call);
+
+/* ---- watchers.c ---- */
+
+struct watchers *watchers_new(struct api *api, int64_t heartbeat_ms);
+/* Ends all streams in good order. */
+void watchers_drain(struct watchers *watchers);
+void watchers_free(struct watchers **watchers);
 
 /* An order with this call as asker; NULL: refused already. The call is copied:
  * its exchange belongs to the answer. */

@@ -21,7 +21,9 @@ static const struct {
 	[REFUSE_FORBIDDEN] = { "forbidden", 403, 0 },
 	[REFUSE_NOT_FOUND] = { "not-found", 404, 0 },
 	[REFUSE_METHOD_NOT_ALLOWED] = { "method-not-allowed", 405, 0 },
+	[REFUSE_NOT_ACCEPTABLE] = { "not-acceptable", 406, 0 },
 	[REFUSE_CONFLICT] = { "conflict", 409, 0 },
+	[REFUSE_STALE_LEASE] = { "stale-lease", 409, 0 },
 	[REFUSE_UNSUPPORTED_MEDIA_TYPE] = { "unsupported-media-type", 415, 0 },
 	[REFUSE_UNPROCESSABLE] = { "unprocessable", 422, 0 },
 	[REFUSE_IDEMPOTENCY_MISMATCH] = { "idempotency-mismatch", 422, 0 },
@@ -129,6 +131,10 @@ refuse_order(struct http_exchange **exchange, enum order_result result)
 	case ORDER_CONFLICT:
 		refuse_plainly(exchange, REFUSE_CONFLICT,
 		    "it is not in a state where that can be done");
+		return;
+	case ORDER_STALE:
+		refuse_plainly(exchange, REFUSE_STALE_LEASE,
+		    "the lease of this token is over, or there was none");
 		return;
 	case ORDER_UNAVAILABLE:
 		refuse_plainly(exchange, REFUSE_STORE_UNAVAILABLE,

@@ -43,7 +43,7 @@ add_job(struct headers *headers, const struct job *job)
 }
 
 /* One preference: "respond-async", "wait=10"; what is not understood is left
- * alone, as RFC 7240 wants it. */
+ * alone, and of one that is repeated the first counts, as RFC 7240 wants it. */
 static void
 take_preference(struct call *call, const char *text, size_t len)
 {
@@ -57,7 +57,8 @@ take_preference(struct call *call, const char *text, size_t len)
 	preference[strcspn(preference, "; \t")] = '\0';
 	if (text_equal_nocase(preference, "respond-async"))
 		call->prefers_async = true;
-	else if (text_starts_nocase(preference, "wait=") &&
+	else if (call->wait_ms == 0 &&
+	    text_starts_nocase(preference, "wait=") &&
 	    text_duration_ms(preference + strlen("wait="), &wait_ms))
 		call->wait_ms = wait_ms;
 }
@@ -73,6 +74,13 @@ read_preferences(struct call *call)
 		return;
 	while (text_list_next(&cursor, &item, &len))
 		take_preference(call, item, len);
+}
+
+void
+add_replay(struct headers *headers, const struct call *call)
+{
+	if (call->is_replay)
+		(void)headers_add(headers, "Idempotent-Replayed", "true");
 }
 
 void

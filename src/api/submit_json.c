@@ -8,26 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "callbackd/json.h"
-#include "inside.h"
-
-#define SHOWN 60
+#include "members.h"
 
 static bool
-means_nothing(struct draft *draft, const char *place, const char *wanted)
+is_no_sense(struct draft *draft, const char *place, const char *wanted)
 {
-	return object_to(&draft->objection, REFUSE_UNPROCESSABLE, "%s: %s",
-	    place, wanted);
-}
-
-/* A string or a number as text; NULL when it is something else or holds a
- * NUL. */
-static const char *
-text_of(const struct json_value *value)
-{
-	if (value->kind != JSON_STRING && value->kind != JSON_NUMBER)
-		return NULL;
-	return strlen(value->text) == value->text_len ? value->text : NULL;
+	return means_nothing(&draft->objection, place, wanted);
 }
 
 /* ---- members that are header fields in another dress ---- */
@@ -60,12 +46,12 @@ take_wish(struct draft *draft, const char *place, const char *header,
 		text = buf_text(&list);
 	taken = text != NULL ?
 	    draft_take_wish(draft, header, place, text, &is_kept) :
-	    means_nothing(draft, place, "a string or a number");
+	    is_no_sense(draft, place, "a string or a number");
 	if (!taken && draft->objection.refusal == REFUSE_BAD_REQUEST)
 		draft->objection.refusal = REFUSE_UNPROCESSABLE;
 	if (taken && !is_kept) /* the upstream sees it as a field */
 		taken = headers_add(&draft->headers, header, text) ||
-		    means_nothing(draft, place, "legal as a field's value");
+		    is_no_sense(draft, place, "legal as a field's value");
 	buf_free(&list);
 	return taken;
 }
@@ -87,7 +73,7 @@ take_method(struct draft *draft, const char *place,
 		    legal[i]);
 		return true;
 	}
-	return means_nothing(draft, place,
+	return is_no_sense(draft, place,
 	    "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS");
 }
 
@@ -98,11 +84,11 @@ take_path(struct draft *draft, const char *place,
 	const char *path = value->kind == JSON_STRING ? text_of(value) : NULL;
 
 	if (path == NULL || path[0] != '/')
-		return means_nothing(draft, place,
+		return is_no_sense(draft, place,
 		    "a string that begins with /");
 	for (const char *c = path; *c != '\0'; c++)
 		if (*c <= ' ' || *c > '~' || *c == '#')
-			return means_nothing(draft, place,
+			return is_no_sense(draft, place,
 			    "visible ASCII without #, escaped as in a URL");
 	free(draft->order->job.target);
 	draft->order->job.target = text_copy(path);
@@ -118,15 +104,15 @@ add_field(struct draft *draft, const char *place,
 	struct job *job = &draft->order->job;
 
 	if (value == NULL)
-		return means_nothing(draft, place, "values are strings");
+		return is_no_sense(draft, place, "values are strings");
 	if (field_is_ours(field->key) ||
 	    header_is_hop_by_hop(field->key, strlen(field->key), NULL))
 		return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
-		    "%s: %.*s is set by the gateway", place, SHOWN,
+		    "%s: %.*s is set by the gateway", place, MEMBER_SHOWN,
 		    field->key);
 	if (!headers_add(&draft->headers, field->key, value))
 		return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
-		    "%s: %.*s is not a legal field", place, SHOWN,
+		    "%s: %.*s is not a legal field", place, MEMBER_SHOWN,
 		    field->key);
 	if (text_equal_nocase(field->key, "Content-Type")) {
 		free(job->content_type);
@@ -140,7 +126,7 @@ take_headers(struct draft *draft, const char *place,
     const struct json_value *value)
 {
 	if (value->kind != JSON_OBJECT)
-		return means_nothing(draft, place, "an object of strings");
+		return is_no_sense(draft, place, "an object of strings");
 	for (const struct json_value *field = value->first; field != NULL;
 	     field = field->next)
 		if (!add_field(draft, place, field))
@@ -153,12 +139,9 @@ keep_body(struct draft *draft, const char *place, struct blob *body)
 {
 	if (draft->order->request.body != NULL) {
 		blob_unref(&body);
-		return means_nothing(draft, place,
+		return is_no_sense(draft, place,
 		    "there is a body already: body or body_base64, not both");
 	}
-	if (body == NULL)
-		return object_to(&draft->objection, REFUSE_OVERLOADED,
-		    "no memory for the body");
 	draft->order->request.body = body;
 	draft->order->job.request_bytes = (int64_t)blob_len(body);
 	return true;
@@ -168,30 +151,18 @@ static bool
 take_body(struct draft *draft, const char *place,
     const struct json_value *value)
 {
-	if (value->kind != JSON_STRING)
-		return means_nothing(draft, place, "a string");
-	return keep_body(draft, place, blob_new(value->text, value->text_len));
+	struct blob *body = take_bytes(place, value, false, &draft->objection);
+
+	return body != NULL && keep_body(draft, place, body);
 }
 
 static bool
 take_base64(struct draft *draft, const char *place,
     const struct json_value *value)
 {
-	size_t len = 0;
-	char *bytes;
-	bool decoded;
+	struct blob *body = take_bytes(place, value, true, &draft->objection);
 
-	if (value->kind != JSON_STRING)
-		return means_nothing(draft, place, "a string");
-	bytes = malloc(value->text_len / 4 * 3 + 1);
-	decoded = bytes != NULL &&
-	    text_base64_decode(value->text, value->text_len, bytes, &len);
-	if (decoded)
-		decoded = keep_body(draft, place, blob_new(bytes, len));
-	else
-		(void)means_nothing(draft, place, "base64 with padding");
-	free(bytes);
-	return decoded;
+	return body != NULL && keep_body(draft, place, body);
 }
 
 /* Fields of a callback that only the gateway sets. */
@@ -229,14 +200,14 @@ take_callback_headers(struct draft *draft, const char *place,
 		job->callback_headers = text_copy(buf_text(&headers.text));
 	}
 	headers_free(&headers);
-	return taken || means_nothing(draft, place,
+	return taken || is_no_sense(draft, place,
 	    "an object of strings, legal as fields and not set by the "
 	    "gateway");
 }
 
 /* ---- the table of members ---- */
 
-struct member {
+struct job_member {
 	const char *name;
 	const char *place;
 	const char *header; /* what it means, or NULL and: */
@@ -257,7 +228,7 @@ is_queue(struct draft *draft, const char *place,
 	return true;
 }
 
-static const struct member members[] = {
+static const struct job_member members[] = {
 	{ "queue", "queue", NULL, is_queue },
 	{ "method", "method", NULL, take_method },
 	{ "path", "path", NULL, take_path },
@@ -273,7 +244,7 @@ static const struct member members[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
-static const struct member callback_members[] = {
+static const struct job_member callback_members[] = {
 	{ "url", "callback.url", "Callback-URL", NULL },
 	{ "failure_url", "callback.failure_url", "Callback-Failure-URL",
 	    NULL },
@@ -284,10 +255,10 @@ static const struct member callback_members[] = {
 };
 
 static bool
-take_member(struct draft *draft, const struct member *table,
+take_member(struct draft *draft, const struct job_member *table,
     const struct json_value *value)
 {
-	for (const struct member *member = table; member->name != NULL;
+	for (const struct job_member *member = table; member->name != NULL;
 	     member++) {
 		if (strcmp(member->name, value->key) != 0)
 			continue;
@@ -298,12 +269,11 @@ take_member(struct draft *draft, const struct member *table,
 			    value);
 		return member->take(draft, member->place, value);
 	}
-	return object_to(&draft->objection, REFUSE_UNPROCESSABLE,
-	    "%.*s: there is no such member", SHOWN, value->key);
+	return unknown_member(&draft->objection, value->key);
 }
 
 static bool
-take_members(struct draft *draft, const struct member *table,
+take_members(struct draft *draft, const struct job_member *table,
     const struct json_value *object)
 {
 	for (const struct json_value *value = object->first; value != NULL;
@@ -318,22 +288,11 @@ take_callback(struct draft *draft, const char *place,
     const struct json_value *value)
 {
 	if (value->kind != JSON_OBJECT)
-		return means_nothing(draft, place, "an object");
+		return is_no_sense(draft, place, "an object");
 	return take_members(draft, callback_members, value);
 }
 
 /* ---- the way in ---- */
-
-static bool
-is_json(const char *content_type)
-{
-	static const char type[] = "application/json";
-	size_t len = sizeof(type) - 1;
-
-	return content_type != NULL &&
-	    text_starts_nocase(content_type, type) &&
-	    strchr("; \t", content_type[len]) != NULL;
-}
 
 static const struct conf_queue *
 find_queue(const struct call *call, const struct json_value *root)
@@ -366,11 +325,6 @@ submit_value(struct call *call, const struct json_value *root)
 	struct draft draft;
 	struct job *job;
 
-	if (root->kind != JSON_OBJECT) {
-		refuse_plainly(&call->exchange, REFUSE_UNPROCESSABLE,
-		    "a job is an object");
-		return;
-	}
 	queue = find_queue(call, root);
 	if (queue == NULL) {
 		refuse_plainly(&call->exchange, REFUSE_UNPROCESSABLE,
@@ -389,21 +343,10 @@ submit_value(struct call *call, const struct json_value *root)
 void
 submit_json(struct call *call)
 {
-	struct json_document *document;
-	struct reason why;
-	struct blob *body;
+	struct json_document *document = members_of(call, "a job");
 
-	if (!is_json(http_header(call->exchange, "Content-Type"))) {
-		refuse_plainly(&call->exchange, REFUSE_UNSUPPORTED_MEDIA_TYPE,
-		    "send application/json");
+	if (document == NULL)
 		return;
-	}
-	body = http_body(call->exchange);
-	document = json_parse(blob_data(body), blob_len(body), &why);
-	if (document != NULL)
-		submit_value(call, json_root(document));
-	else
-		refuse_plainly(&call->exchange, REFUSE_BAD_JSON, why.text);
+	submit_value(call, json_root(document));
 	json_document_free(&document);
-	blob_unref(&body);
 }

@@ -319,6 +319,15 @@ http_stream_write(struct http_exchange *exchange, const void *bytes, size_t len,
 	return false;
 }
 
+size_t
+http_stream_unsent(const struct http_exchange *exchange)
+{
+	if (exchange->conn == NULL)
+		return 0;
+	return evbuffer_get_length(
+	    bufferevent_get_output(exchange->conn->bev));
+}
+
 void
 http_stream_end(struct http_exchange **exchange)
 {

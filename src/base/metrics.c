@@ -24,6 +24,8 @@ static const struct {
 	    "Events that became dead letters." },
 	[METRIC_DELIVERY_RETRIES] = { "callbackd_delivery_retries_total",
 	    "Attempts that failed and will be made again." },
+	[METRIC_LEASES] = { "callbackd_leases_total",
+	    "Jobs given to consumers." },
 	[METRIC_PURGED] = { "callbackd_jobs_purged_total",
 	    "Jobs removed after their retention." },
 };

@@ -53,6 +53,7 @@ void build_listeners(struct build *build, cfg_t *top);
 void build_queues(struct build *build, cfg_t *top);
 void build_callback(struct build *build, cfg_t *top);
 void build_clients(struct build *build, cfg_t *top); /* after the queues */
+void build_consumers(struct build *build, cfg_t *top); /* after the clients */
 void build_alerts(struct build *build, cfg_t *top);
 
 #endif

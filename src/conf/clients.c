@@ -2,7 +2,7 @@
  *
  * 1. A key belongs to one client. What is written as its hash is never shown:
  *    it may be the key itself, by mistake.
- * 2. A client names only queues that there are.
+ * 2. A client names only queues that there are, and a queue only clients.
  *
  * Thread: main.
  */
@@ -95,6 +95,28 @@ read_client(struct build *build, cfg_t *section, struct conf_client *client)
 	client->secret = build_secret(build, section);
 }
 
+/* Names only clients that there are: this comes after them. */
+static void
+read_consumers(struct build *build, cfg_t *section, struct conf_queue *queue)
+{
+	size_t count = schema_value_count(section, "consumers");
+	char text[SHOWN_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct written *written =
+		    schema_value(section, "consumers", i);
+
+		if (queue->executor != EXECUTOR_PULL)
+			complain_at(build->out, written->line,
+			    "consumers are for executor \"pull\" only");
+		else if (conf_client_find(build->conf, written->text) == NULL)
+			complain_at(build->out, written->line,
+			    "consumers: there is no client '%s'",
+			    shown(written->text, strlen(written->text), text));
+	}
+	queue->consumers = build_list(build, section, "consumers");
+}
+
 void
 build_clients(struct build *build, cfg_t *top)
 {
@@ -110,6 +132,16 @@ build_clients(struct build *build, cfg_t *top)
 		read_client(build, section, &conf->clients[i]);
 		refuse_twin_key(build, section, i);
 	}
+}
+
+void
+build_consumers(struct build *build, cfg_t *top)
+{
+	struct conf *conf = build->conf;
+
+	for (size_t i = 0; i < conf->queue_count; i++)
+		read_consumers(build, cfg_getnsec(top, "queue", (unsigned)i),
+		    &conf->queues[i]);
 }
 
 static bool

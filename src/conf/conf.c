@@ -58,6 +58,7 @@ free_queues(struct conf_queue *queues, size_t count)
 		free(queues[i].path);
 		free(queues[i].upstream);
 		free_list(queues[i].command);
+		free_list(queues[i].consumers);
 		free(queues[i].result_type);
 	}
 	free(queues);
@@ -198,6 +199,7 @@ build_all(struct build *build, cfg_t *top)
 	build_queues(build, top);
 	build_callback(build, top);
 	build_clients(build, top);
+	build_consumers(build, top);
 	build_alerts(build, top);
 }
 
@@ -357,6 +359,35 @@ conf_client_find(const struct conf *conf, const char *name)
 			return &conf->clients[i];
 	}
 	return NULL;
+}
+
+/* Without a list everybody is on it. */
+static bool
+is_listed(char **names, const char *name)
+{
+	if (names == NULL)
+		return true;
+	while (*names != NULL && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+bool
+conf_may_use(const struct conf *conf, const char *client, const char *queue)
+{
+	const struct conf_client *found = conf_client_find(conf, client);
+
+	return found == NULL || is_listed(found->queues, queue);
+}
+
+bool
+conf_may_consume(const struct conf *conf, const char *client,
+    const char *queue)
+{
+	const struct conf_queue *found = conf_queue_find(conf, queue);
+
+	return conf_may_use(conf, client, queue) && found != NULL &&
+	    (conf->client_count == 0 || is_listed(found->consumers, client));
 }
 
 static bool

@@ -112,6 +112,7 @@ static const struct setting settings[] = {
 	TEXT(PLACE_QUEUE, "upstream", "\"\""),
 	LIST(PLACE_QUEUE, "command", "{}", 0, 1024),
 	TEXT(PLACE_QUEUE, "result_type", "\"application/octet-stream\""),
+	LIST(PLACE_QUEUE, "consumers", "{}", 0, 1024),
 	COUNT64(PLACE_QUEUE, "capacity", "10000", 1, 1000000000,
 	    QUEUE(capacity)),
 	SIZE(PLACE_QUEUE, "capacity_bytes", "\"256m\"", QUEUE(capacity_bytes)),
@@ -196,7 +197,6 @@ static const struct not_yet {
 } not_yet[] = {
 	{ PLACE_TOP, "store", "postgresql://*" },
 	{ PLACE_TOP, "openfaas_compat", "true" },
-	{ PLACE_QUEUE, "executor", "pull" },
 	{ PLACE_QUEUE, "async_upstream", "poll" },
 	{ PLACE_QUEUE, "on_ordered_failure", "block" },
 	{ PLACE_QUEUE, "on_ordered_failure", "park" },

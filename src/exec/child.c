@@ -99,8 +99,8 @@ find_program(const char *name, char out[PATH_MAX])
 {
 	if (strchr(name, '/') == NULL)
 		return search(name, out);
-	return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0 :
-	    ENAMETOOLONG;
+	return snprintf(out, PATH_MAX, "%s", name) < PATH_MAX ? 0
+							      : ENAMETOOLONG;
 }
 
 /* ---- pipes ---- */
@@ -296,8 +296,12 @@ int
 child_begin(const struct child_plan *plan, struct child *out)
 {
 	static const struct joint closed = { -1, -1 };
-	struct birth birth = { .plan = plan, .in = closed, .out = closed,
-		.err = closed, .word = closed, .parent = getpid() };
+	struct birth birth = { .plan = plan,
+		.in = closed,
+		.out = closed,
+		.err = closed,
+		.word = closed,
+		.parent = getpid() };
 	int error = find_program(plan->argv[0], birth.program);
 
 	if (error == 0)
@@ -326,7 +330,7 @@ child_signal(const struct child *child, int signal_number)
 }
 
 static bool
-has_ended(const struct child *child, int wait_ms)
+ends_within(const struct child *child, int wait_ms)
 {
 	struct pollfd end = { .fd = child->end_fd, .events = POLLIN };
 	int ready;
@@ -338,11 +342,17 @@ has_ended(const struct child *child, int wait_ms)
 }
 
 bool
+child_has_ended(const struct child *child)
+{
+	return ends_within(child, 0);
+}
+
+bool
 child_reap(struct child *child, int wait_ms, struct child_end *out)
 {
 	siginfo_t info;
 
-	if (!has_ended(child, wait_ms))
+	if (!ends_within(child, wait_ms))
 		return false;
 	*out = (struct child_end){ .exit_status = -1 };
 	/* Fails only for a child that somebody else has taken. */

@@ -76,8 +76,7 @@ put_fields(struct buf *text, const struct header_field *fields, size_t count)
 				put_end(text);
 			(void)buf_puts(text, "CALLBACKD_HEADER_");
 			for (size_t j = 0; j < field->name_len; j++)
-				(void)buf_putc(text,
-				    name_byte(field->name[j]));
+				(void)buf_putc(text, name_byte(field->name[j]));
 			(void)buf_putc(text, '=');
 		}
 		(void)buf_append(text, field->value, field->value_len);

@@ -38,8 +38,8 @@ exec_new(struct loop *loop, struct conf *conf,
 void
 exec_start(struct exec *exec, struct run *run)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(exec->conf, run->job.queue);
+	const struct conf_queue *queue = conf_queue_find(exec->conf,
+	    run->job.queue);
 
 	if (queue != NULL && queue->executor == EXECUTOR_COMMAND)
 		command_start(exec->command, run);

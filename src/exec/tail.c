@@ -58,7 +58,8 @@ plain_prefix(const char *bytes, size_t len)
 	while (count < len) {
 		unsigned char byte = (unsigned char)bytes[count];
 
-		if (byte == 0x7f || (byte < ' ' && byte != '\n' && byte != '\t'))
+		if (byte == 0x7f ||
+		    (byte < ' ' && byte != '\n' && byte != '\t'))
 			break;
 		count++;
 	}

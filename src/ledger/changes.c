@@ -3,7 +3,9 @@
  *
  * A job that is cancelled while it runs ends at once, in the store; its loop is
  * then told to drop the run. Whatever that run still brings back is void: its
- * number waits in `cancelled` until it does.
+ * number waits in `cancelled` until it does. A job that waits leaves its line
+ * before the commit, so that this turn does not claim it, and joins it again
+ * when the commit fails.
  *
  * Thread: the ledger's.
  */
@@ -97,8 +99,12 @@ prepare_cancel(struct ledger *ledger, struct order *order)
 		order->result = ORDER_CONFLICT;
 		return STORE_OK;
 	}
+	if (!order->was_running)
+		order->has_left = sched_leave(ledger->sched, job->queue,
+		    job->priority, job->id.seq, turn_due_mono(ledger, job));
 	job->finished_at_ms = ledger->wall_ms;
 	job->error = ERROR_CANCELLED;
+	job_end_lease(job);
 	free(job->error_detail);
 	job->error_detail = NULL;
 	result = store_update_job(ledger->store, job, NULL);
@@ -162,9 +168,11 @@ conclude_cancel(struct ledger *ledger, struct order *order)
 	const struct job *job = &order->job;
 	struct queue_gauge *gauge = sched_gauge(ledger->sched, job->queue);
 
-	if (order->was_running)
+	if (forget_lease(ledger, job->id.seq))
+		sched_give_slot(ledger->sched, job->queue);
+	else if (order->was_running)
 		drop_run(ledger, job->id.seq);
-	else
+	else if (!order->has_left) /* it joined as its run ended, this turn */
 		(void)sched_leave(ledger->sched, job->queue, job->priority,
 		    job->id.seq, turn_due_mono(ledger, job));
 	if (order->held_place)
@@ -175,6 +183,7 @@ conclude_cancel(struct ledger *ledger, struct order *order)
 	log_cancelled(ledger, job);
 	if (order->has_delivery)
 		plan_delivery(ledger, &order->delivery);
+	fill_facts(ledger, job, &order->facts);
 }
 
 /* ---- running again ---- */
@@ -196,7 +205,7 @@ revive(struct ledger *ledger, struct order *order)
 		order->result = ORDER_FULL;
 		return false;
 	}
-	client_hold_place(conf_client_find(ledger->conf, job->client));
+	gauges_hold_client(ledger->conf->gauges, job->client);
 	job->max_attempts = job->attempts + queue->attempts;
 	job->run_at_ms = job->created_at_ms;
 	job->finished_at_ms = -1;
@@ -243,6 +252,8 @@ undo_change(struct ledger *ledger, struct mail *mail)
 
 	if (order->kind == ORDER_RETRY && order->held_place)
 		give_place(ledger, &order->job);
+	if (order->kind == ORDER_CANCEL && order->has_left)
+		join_line(ledger, &order->job);
 	answer_order(ledger, order, ORDER_UNAVAILABLE);
 }
 
@@ -258,12 +269,20 @@ prepare_kind(struct ledger *ledger, struct order *order)
 		return prepare_cancel(ledger, order);
 	case ORDER_RETRY:
 		return prepare_retry(ledger, order);
+	case ORDER_PAUSE:
+		return prepare_pause(ledger, order);
+	case ORDER_LEASE:
+	case ORDER_END_LEASE:
+	case ORDER_EXTEND:
+	case ORDER_PROGRESS:
+	case ORDER_QUEUES:
 	case ORDER_ACCEPT:
 	case ORDER_JOB:
 	case ORDER_RESULT:
 	case ORDER_JOBS:
 	case ORDER_DELIVERIES:
 	case ORDER_BOOKS:
+	case ORDER_WATCH:
 		break;
 	}
 	return STORE_OK;
@@ -283,13 +302,20 @@ prepare_change(struct ledger *ledger, struct mail *mail)
 static void
 conclude_kind(struct ledger *ledger, struct order *order)
 {
+	if (order->kind == ORDER_PAUSE) {
+		conclude_pause(ledger, order);
+		return;
+	}
 	if (order->kind == ORDER_CANCEL)
 		conclude_cancel(ledger, order);
 	else if (order->kind == ORDER_RETRY)
 		conclude_retry(ledger, order);
 	else
 		plan_delivery(ledger, &order->delivery);
-	job_changed(ledger, &order->job);
+	if (order->kind == ORDER_REDELIVER)
+		job_changed(ledger, &order->job);
+	else
+		job_moved(ledger, &order->job);
 }
 
 void

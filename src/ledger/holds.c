@@ -9,7 +9,7 @@
  *     its last moment, and its address as number.
  *  2. A job's list is kept only while it is not empty.
  *
- * Thread: the ledger's.
+ * Thread: the ledger's, but for ledger_hurry.
  */
 #include <search.h>
 #include <stdlib.h>
@@ -77,15 +77,33 @@ allowed_ms(const struct ledger *ledger, const struct order *order)
 	return queue->max_wait_ms;
 }
 
+static uint64_t
+version_of(const struct order *order)
+{
+	return document_version(&order->job,
+	    order->has_delivery ? &order->delivery : NULL, &order->facts);
+}
+
+/* An ended job changes once more when its callback is delivered; only who has
+ * seen that it ended waits for that. */
+static bool
+may_change(const struct order *order)
+{
+	if (!job_has_ended(order->job.status))
+		return true;
+	return order->hold_until == HOLD_UNTIL_CHANGE &&
+	    order->known_version != 0 && order->has_delivery &&
+	    order->delivery.state == DELIVERY_PENDING;
+}
+
 static bool
 is_answerable(const struct order *order)
 {
-	if (order->hold_ms <= 0 || job_has_ended(order->job.status))
+	if (order->hold_ms <= 0 || !may_change(order))
 		return true;
 	return order->hold_until == HOLD_UNTIL_CHANGE &&
 	    order->known_version != 0 &&
-	    order->known_version != document_version(&order->job,
-		order->has_delivery ? &order->delivery : NULL, &order->facts);
+	    order->known_version != version_of(order);
 }
 
 bool
@@ -99,6 +117,8 @@ hold_order(struct ledger *ledger, struct order *order)
 	if (order->hold_end_ms == 0)
 		order->hold_end_ms =
 		    ledger->mono_ms + allowed_ms(ledger, order);
+	if (order->known_version == 0)
+		order->known_version = version_of(order);
 	if (order->hold_end_ms <= ledger->mono_ms)
 		return false;
 	held = find_or_add_held(ledger, order->job.id.seq);
@@ -114,13 +134,12 @@ hold_order(struct ledger *ledger, struct order *order)
 	return true;
 }
 
-/* It is answered in this turn, whatever it finds. */
+/* It is answered in this turn, or held again when it finds nothing new. */
 static void
-let_go(struct ledger *ledger, struct order *order)
+let_look(struct ledger *ledger, struct order *order)
 {
 	(void)line_leave(ledger->hold_ends, order->hold_end_ms,
 	    (int64_t)(intptr_t)order);
-	order->hold_ms = 0;
 	mail_list_add(&ledger->reads, &order->mail);
 }
 
@@ -141,7 +160,7 @@ job_changed(struct ledger *ledger, const struct job *job)
 
 		if (order->hold_until == HOLD_UNTIL_CHANGE ||
 		    job_has_ended(job->status))
-			let_go(ledger, order);
+			let_look(ledger, order);
 		else
 			mail_list_add(&held->orders, mail);
 	}
@@ -149,11 +168,10 @@ job_changed(struct ledger *ledger, const struct job *job)
 		drop_held(ledger, held);
 }
 
-/* Takes one order out of its job's list. */
+/* Takes one order out of its job's list: it is answered, whatever it finds. */
 static void
-release(struct ledger *ledger, struct order *order)
+release(struct ledger *ledger, struct held *held, struct order *order)
 {
-	struct held *held = find_held(ledger, order->job.id.seq);
 	struct mail_list orders = held->orders;
 	struct mail *mail;
 
@@ -163,7 +181,8 @@ release(struct ledger *ledger, struct order *order)
 			mail_list_add(&held->orders, mail);
 	if (held->orders.count == 0)
 		drop_held(ledger, held);
-	let_go(ledger, order);
+	order->hold_ms = 0;
+	let_look(ledger, order);
 }
 
 void
@@ -173,6 +192,64 @@ end_holds(struct ledger *ledger)
 	const struct line_item *item;
 
 	while ((item = line_first(ledger->hold_ends)) != NULL &&
-	    (all || item->rank <= ledger->mono_ms))
-		release(ledger, (struct order *)(intptr_t)item->seq);
+	    (all || item->rank <= ledger->mono_ms)) {
+		struct order *order = (struct order *)(intptr_t)item->seq;
+
+		release(ledger, find_held(ledger, order->job.id.seq), order);
+	}
+}
+
+/* ---- nobody waits any more ---- */
+
+/* The order may have been answered and freed meanwhile, so it is only compared
+ * with those that are held. */
+struct hurry {
+	struct mail mail; /* first */
+	const struct order *order;
+	int64_t job_seq;
+	int64_t asked_us; /* tells it from one that has its address now */
+};
+
+static void
+hurry_open_cb(struct mail *mail, void *room)
+{
+	struct ledger *ledger = room;
+
+	mail_list_add(&ledger->hurries, mail);
+}
+
+void
+ledger_hurry(struct ledger *ledger, const struct order *order,
+    int64_t job_seq)
+{
+	struct hurry *hurry = calloc(1, sizeof(*hurry));
+
+	if (hurry == NULL)
+		return;
+	hurry->mail.open = hurry_open_cb;
+	hurry->order = order;
+	hurry->job_seq = job_seq;
+	hurry->asked_us = order->asked_us;
+	mailbox_post(ledger->inbox, &hurry->mail);
+}
+
+static void
+hurry_one(struct ledger *ledger, struct mail *mail)
+{
+	struct hurry *hurry = (struct hurry *)mail;
+	struct held *held = find_held(ledger, hurry->job_seq);
+	struct mail *each = held != NULL ? held->orders.first : NULL;
+
+	while (each != NULL && each != &hurry->order->mail)
+		each = each->next;
+	if (each != NULL &&
+	    ((struct order *)each)->asked_us == hurry->asked_us)
+		release(ledger, held, (struct order *)each);
+	free(hurry);
+}
+
+void
+hurry_holds(struct ledger *ledger)
+{
+	empty(ledger, &ledger->hurries, hurry_one);
 }

@@ -3,8 +3,8 @@
  *
  * A turn goes: take the mail, prepare everything that writes (store calls in
  * one transaction), claim what may run, commit; then conclude each piece, or
- * undo each piece. prepare_* change nothing but the store, the message itself
- * and slots given back; conclude_* and undo_* do the rest.
+ * undo each piece. prepare_* change nothing but the store, the message itself,
+ * slots given back and who stands in line; conclude_* and undo_* do the rest.
  */
 #ifndef CALLBACKD_LEDGER_INSIDE_H
 #define CALLBACKD_LEDGER_INSIDE_H
@@ -16,6 +16,7 @@
 #include "callbackd/ledger.h"
 #include "callbackd/line.h"
 #include "callbackd/sched.h"
+#include "ring.h"
 
 #define TURN_MAX 256 /* pieces a transaction: performance.md 2.4, the flat part */
 
@@ -52,7 +53,9 @@ struct ledger {
 	/* This turn's pieces. */
 	struct mail_list accepts;  /* struct order */
 	struct mail_list changes;  /* struct order: other writes */
+	struct mail_list lease_changes; /* struct order: of what is leased */
 	struct mail_list reads;    /* struct order */
+	struct mail_list hurries;  /* see holds.c */
 	struct mail_list runs;     /* struct run, ended */
 	struct mail_list posts;    /* struct post, ended */
 	struct mail_list claims;   /* struct run, about to begin */
@@ -72,6 +75,10 @@ struct ledger {
 	struct line *cancelled;    /* jobs whose run is void: rank 0 */
 	struct line *hold_ends;    /* see holds.c */
 	void *held;                /* tsearch(3) tree; see holds.c */
+	struct ring *ring;         /* what happened lately */
+	struct audience *audiences; /* one a loop, outbox_count; see watches.c */
+	struct leases *leases;     /* see leases.c */
+	struct consumers *consumers; /* see consumers.c */
 	int64_t purge_cursor;
 	int64_t purge_mono_ms;     /* when to look again */
 	int64_t tidy_mono_ms;
@@ -90,6 +97,7 @@ struct ledger {
 	atomic_bool is_well;
 	atomic_llong runs_under_way;
 	atomic_llong posts_under_way;
+	atomic_llong consumers_waiting;
 	atomic_llong turn_began_ms; /* monotonic; 0: it waits */
 };
 
@@ -136,12 +144,62 @@ enum store_result prepare_change(struct ledger *ledger, struct mail *mail);
 void conclude_change(struct ledger *ledger, struct mail *mail);
 void undo_change(struct ledger *ledger, struct mail *mail);
 
+/* leases.c: what consumers hold, and until when */
+struct leases *leases_new(void); /* NULL: no memory */
+void leases_free(struct leases **leases);
+/* The job is held until then. False: no memory. */
+bool watch_lease(struct ledger *ledger, int64_t seq, int64_t until_mono_ms);
+/* It no longer is; false when it was not. */
+bool forget_lease(struct ledger *ledger, int64_t seq);
+/* When the first of them ends; INT64_MAX: there are none. */
+int64_t leases_due_mono_ms(const struct ledger *ledger);
+/* Ends those that are over: they join this turn's runs. */
+enum store_result expire_leases(struct ledger *ledger);
+enum store_result prepare_lease_change(struct ledger *ledger,
+    struct mail *mail);
+void conclude_lease_change(struct ledger *ledger, struct mail *mail);
+void undo_lease_change(struct ledger *ledger, struct mail *mail);
+
+/* consumers.c: who wants to hold something */
+struct consumers *consumers_new(void); /* NULL: no memory */
+void consumers_free(struct consumers **consumers);
+/* An ORDER_LEASE joins those that wait. */
+void consumer_arrives(struct ledger *ledger, struct order *order);
+/* When something can be leased, or a wait is over, without mail. */
+int64_t consumers_due_mono_ms(struct ledger *ledger);
+/* Leases what may run now to those who wait; they, and those who have waited
+ * for as long as they wanted, are answered in this turn. */
+enum store_result lease_waiting(struct ledger *ledger);
+void conclude_leases(struct ledger *ledger);
+/* How long a lease of the job is; asked_ms 0: as long as one run may take. */
+int64_t lease_length_ms(const struct ledger *ledger, const struct job *job,
+    int64_t asked_ms);
+void undo_leases(struct ledger *ledger);
+
+/* queues.c */
+enum store_result prepare_pause(struct ledger *ledger, struct order *order);
+void conclude_pause(struct ledger *ledger, struct order *order);
+enum store_result read_queues(struct ledger *ledger, struct order *order);
+bool take_up_pauses(struct ledger *ledger); /* false: see store_why */
+
 /* holds.c */
 /* True: the order rests until its job changes or its time is up. */
 bool hold_order(struct ledger *ledger, struct order *order);
 /* What a client sees of the job is another now. */
 void job_changed(struct ledger *ledger, const struct job *job);
 void end_holds(struct ledger *ledger);
+/* What nobody waits for any more: behind everything that may be held. */
+void hurry_holds(struct ledger *ledger);
+
+/* watches.c: what happens to jobs, for those who watch. After the commit. */
+/* A state, and what clients see of it, is another: job_changed comes with it. */
+void job_moved(struct ledger *ledger, const struct job *job);
+void job_progressed(struct ledger *ledger, const struct job *job);
+/* It was accepted; job is as it is by now, which may be running. */
+void job_arrived(struct ledger *ledger, const struct job *job);
+enum store_result read_watch(struct ledger *ledger, struct order *order);
+bool make_audiences(struct ledger *ledger, const struct ledger_setup *setup);
+void free_audiences(struct ledger *ledger);
 
 /* reads.c */
 void answer_read(struct ledger *ledger, struct order *order);
@@ -156,14 +214,23 @@ enum store_result prepare_run_end(struct ledger *ledger, struct mail *mail);
 void conclude_run_end(struct ledger *ledger, struct mail *mail);
 /* Gives up what should have started by now: joins this turn's runs. */
 enum store_result expire_waiting(struct ledger *ledger);
+/* The run of a job that the sched let go; NULL when there is nothing to run
+ * after all. On failure the job waits again. */
+enum store_result take_waiting(struct ledger *ledger, const char *queue,
+    const struct waiting *waiting, struct run **run_out);
 /* Takes what may run now into `claims`. */
 enum store_result claim_waiting(struct ledger *ledger);
 void begin_run(struct ledger *ledger, struct mail *mail);
 void undo_claim(struct ledger *ledger, struct mail *mail);
+/* The run is written down as begun. */
+void tell_start(struct ledger *ledger, struct run *run);
 /* The record of a job whose run begins now. */
 void mark_started(struct ledger *ledger, struct job *job);
-/* A job that is written down as queued joins its line. */
+/* A job that is written down as queued joins its line, for the first time or
+ * again. */
 void wait_for_turn(struct ledger *ledger, const struct job *job);
+/* One that has left it after all did not: its expiry is still watched. */
+void join_line(struct ledger *ledger, const struct job *job);
 /* The monotonic moment for which it waits in the sched; 0: none. True only of
  * what was planned since the clock was last set. */
 int64_t turn_due_mono(const struct ledger *ledger, const struct job *job);

@@ -34,13 +34,24 @@ order_open_cb(struct mail *mail, void *room)
 	case ORDER_REDELIVER:
 	case ORDER_CANCEL:
 	case ORDER_RETRY:
+	case ORDER_PAUSE:
 		mail_list_add(&ledger->changes, mail);
+		return;
+	case ORDER_LEASE:
+		consumer_arrives(ledger, order);
+		return;
+	case ORDER_END_LEASE:
+	case ORDER_EXTEND:
+	case ORDER_PROGRESS:
+		mail_list_add(&ledger->lease_changes, mail);
 		return;
 	case ORDER_JOB:
 	case ORDER_RESULT:
 	case ORDER_JOBS:
 	case ORDER_DELIVERIES:
+	case ORDER_QUEUES:
 	case ORDER_BOOKS:
+	case ORDER_WATCH:
 		mail_list_add(&ledger->reads, mail);
 		return;
 	}
@@ -165,6 +176,8 @@ idle_ms(struct ledger *ledger)
 			return 0;
 		due_ms = earlier(due_ms, due_of(ledger->hold_ends));
 		due_ms = earlier(due_ms, due_of(ledger->expiring));
+		due_ms = earlier(due_ms, leases_due_mono_ms(ledger));
+		due_ms = earlier(due_ms, consumers_due_mono_ms(ledger));
 		due_ms = earlier(due_ms, ledger->purge_mono_ms);
 	}
 	due_ms -= clock_mono_ms();
@@ -214,18 +227,23 @@ make_rooms(struct ledger *ledger, const struct ledger_setup *setup)
 	ledger->expiring = line_new();
 	ledger->cancelled = line_new();
 	ledger->hold_ends = line_new();
+	ledger->leases = leases_new();
+	ledger->consumers = consumers_new();
 	ledger->inbox = mailbox_new(setup->inbox_limit);
 	ledger->outboxes =
 	    calloc(setup->hands_count, sizeof(*ledger->outboxes));
 	if (ledger->log == NULL || ledger->sched == NULL ||
 	    ledger->hosts == NULL || ledger->due == NULL ||
 	    ledger->expiring == NULL || ledger->cancelled == NULL ||
-	    ledger->hold_ends == NULL || ledger->inbox == NULL ||
+	    ledger->hold_ends == NULL || ledger->leases == NULL ||
+	    ledger->consumers == NULL || ledger->inbox == NULL ||
 	    ledger->outboxes == NULL)
 		return false;
 	ledger->outbox_count = setup->hands_count;
 	for (unsigned i = 0; i < setup->hands_count; i++)
 		ledger->outboxes[i].loop = setup->hands[i]->loop;
+	if (!make_audiences(ledger, setup))
+		return false;
 	return sched_follow(ledger->sched, setup->conf);
 }
 
@@ -237,10 +255,13 @@ free_rooms(struct ledger *ledger)
 	line_free(&ledger->expiring);
 	line_free(&ledger->cancelled);
 	line_free(&ledger->hold_ends);
+	leases_free(&ledger->leases);
+	consumers_free(&ledger->consumers);
 	hosts_free(&ledger->hosts);
 	sched_free(&ledger->sched);
 	mailbox_free(&ledger->inbox);
 	log_free(&ledger->log);
+	free_audiences(ledger);
 	free(ledger->outboxes);
 	conf_unref(&ledger->conf);
 	free(ledger);
@@ -348,6 +369,12 @@ int64_t
 ledger_posts_under_way(const struct ledger *ledger)
 {
 	return atomic_load(&ledger->posts_under_way);
+}
+
+int64_t
+ledger_consumers_waiting(const struct ledger *ledger)
+{
+	return atomic_load(&ledger->consumers_waiting);
 }
 
 bool

@@ -19,6 +19,7 @@ order_new(enum order_kind kind, struct loop *from,
 	order->asker = asker;
 	order->asked_us = clock_mono_us();
 	order->expires_ms = -1;
+	order->progress_share = -1;
 	job_init(&order->job);
 	delivery_init(&order->delivery);
 	return order;
@@ -37,6 +38,7 @@ void
 order_free(struct order **order)
 {
 	struct order *gone = *order;
+	struct mail *mail;
 
 	if (gone == NULL)
 		return;
@@ -50,6 +52,13 @@ order_free(struct order **order)
 		delivery_clear(&gone->listed[i].delivery);
 	}
 	free(gone->listed);
+	while ((mail = mail_list_take(&gone->leased)) != NULL) {
+		struct run *run = (struct run *)mail;
+
+		run_free(&run);
+	}
+	free(gone->queues);
+	free(gone->progress_message);
 	conf_unref(&gone->conf);
 	free(gone);
 	*order = NULL;

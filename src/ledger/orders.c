@@ -158,10 +158,12 @@ conclude_accept(struct ledger *ledger, struct mail *mail)
 	}
 	atomic_fetch_add_explicit(&order->queue->gauge->accepted, 1,
 	    memory_order_relaxed);
+	sched_accepted(ledger->sched, order->job.queue, ledger->mono_ms);
 	log_accepted(ledger, &order->job);
 	if (run == NULL)
 		wait_for_turn(ledger, &order->job);
 	fill_facts(ledger, &order->job, &order->facts);
+	job_arrived(ledger, &order->job);
 	order->run = NULL;
 	if (run != NULL) {
 		run->loop = order->from;

@@ -267,13 +267,24 @@ answer_read(struct ledger *ledger, struct order *order)
 		result = list_deliveries(ledger, order);
 		is_list = true;
 		break;
+	case ORDER_QUEUES:
+		result = read_queues(ledger, order);
+		break;
 	case ORDER_BOOKS:
 		result = store_count(ledger->store, &order->books);
+		break;
+	case ORDER_WATCH:
+		result = read_watch(ledger, order);
 		break;
 	case ORDER_ACCEPT:
 	case ORDER_REDELIVER:
 	case ORDER_CANCEL:
 	case ORDER_RETRY:
+	case ORDER_LEASE:
+	case ORDER_END_LEASE:
+	case ORDER_EXTEND:
+	case ORDER_PROGRESS:
+	case ORDER_PAUSE:
 		break;
 	}
 	if (is_list && result == STORE_OK && goes_on(ledger, order))

@@ -16,6 +16,7 @@ struct recovery {
 	size_t interrupted_count;
 	size_t interrupted_room;
 	int64_t waiting;
+	int64_t leased;
 	int64_t deliveries;
 	int64_t unknown; /* of queues that are not configured */
 	bool out_of_memory;
@@ -64,7 +65,7 @@ line_up(struct recovery *recovery, const struct open_job *job)
 		queue_hold_place(gauge, job->request_bytes);
 	else
 		recovery->unknown++;
-	client_hold_place(conf_client_find(ledger->conf, job->client));
+	gauges_hold_client(ledger->conf->gauges, job->client);
 	recovery->waiting++;
 	if (job->expires_at_ms >= 0 && job->attempts == 0 &&
 	    !watch_expiry(ledger, job->seq,
@@ -75,12 +76,39 @@ line_up(struct recovery *recovery, const struct open_job *job)
 	    ledger->mono_ms);
 }
 
+/* Its consumer knows nothing of us having gone. */
+static bool
+hold_again(struct recovery *recovery, const struct open_job *job)
+{
+	struct ledger *ledger = recovery->ledger;
+
+	if (job->attempts < job->max_attempts) {
+		queue_hold_place(sched_gauge(ledger->sched, job->queue),
+		    job->request_bytes);
+		gauges_hold_client(ledger->conf->gauges, job->client);
+	}
+	sched_retake_slot(ledger->sched, job->queue);
+	recovery->leased++;
+	return watch_lease(ledger, job->seq,
+	    due_again(ledger, job->lease_until_ms, job->seq));
+}
+
+/* In a queue that is not configured nobody can go on. */
+static bool
+take_running(struct recovery *recovery, const struct open_job *job)
+{
+	if (job->lease_until_ms >= 0 &&
+	    sched_gauge(recovery->ledger->sched, job->queue) != NULL)
+		return hold_again(recovery, job);
+	return note_interrupted(recovery, job->seq);
+}
+
 static bool
 take_job_cb(const struct open_job *job, void *arg)
 {
 	struct recovery *recovery = arg;
 	bool taken = job->status == JOB_RUNNING ?
-	    note_interrupted(recovery, job->seq) :
+	    take_running(recovery, job) :
 	    line_up(recovery, job);
 
 	recovery->out_of_memory |= !taken;
@@ -126,6 +154,7 @@ end_interrupted(struct ledger *ledger, struct job *job)
 	bool wanted;
 
 	delivery_init(&delivery);
+	job_end_lease(job);
 	job->error = ERROR_INTERRUPTED;
 	free(job->error_detail);
 	job->error_detail = text_copy("the gateway stopped during the run");
@@ -255,7 +284,7 @@ take_up_unfinished(struct ledger *ledger, struct reason *why_out)
 {
 	struct recovery recovery = { .ledger = ledger };
 
-	if (take_up_jobs(&recovery) != STORE_OK ||
+	if (!take_up_pauses(ledger) || take_up_jobs(&recovery) != STORE_OK ||
 	    recovery.out_of_memory || !line_up_interrupted(&recovery))
 		return fail(&recovery, why_out);
 	if (store_each_open_delivery(ledger->store, take_delivery_cb,
@@ -269,6 +298,7 @@ take_up_unfinished(struct ledger *ledger, struct reason *why_out)
 			"they wait until their queue is configured again"));
 	log_event(ledger->log, LOG_LEVEL_INFO, "taken_up",
 	    LOG_INT("waiting", recovery.waiting),
+	    LOG_INT("leased", recovery.leased),
 	    LOG_INT("interrupted", (int64_t)recovery.interrupted_count),
 	    LOG_INT("deliveries", recovery.deliveries));
 	log_flush(ledger->log);

@@ -13,6 +13,7 @@ run_new(void)
 	job_init(&run->job);
 	delivery_init(&run->delivery);
 	run->asked_ms = -1;
+	run->wait_ms = -1;
 	return run;
 }
 

@@ -49,14 +49,20 @@ turn_due_mono(const struct ledger *ledger, const struct job *job)
 void
 wait_for_turn(struct ledger *ledger, const struct job *job)
 {
-	const struct waiting waiting = { job->id.seq, job->priority,
-		(uint32_t)job->request_bytes, turn_due_mono(ledger, job) };
-
 	/* Without memory it is still given up when its turn comes. */
 	if (job->expires_at_ms >= 0 && job->attempts == 0)
 		(void)watch_expiry(ledger, job->id.seq,
 		    due_mono(ledger, job->expires_at_ms),
-		    waiting.due_mono_ms);
+		    turn_due_mono(ledger, job));
+	join_line(ledger, job);
+}
+
+void
+join_line(struct ledger *ledger, const struct job *job)
+{
+	const struct waiting waiting = { job->id.seq, job->priority,
+		(uint32_t)job->request_bytes, turn_due_mono(ledger, job) };
+
 	if (!sched_wait(ledger->sched, job->queue, &waiting, ledger->mono_ms))
 		log_event(ledger->log, LOG_LEVEL_ERROR, "job_parked",
 		    LOG_TEXT("queue", job->queue),
@@ -64,6 +70,17 @@ wait_for_turn(struct ledger *ledger, const struct job *job)
 }
 
 /* ---- events ---- */
+
+/* What goes on changing after the event. */
+static bool
+describe_run(const struct job *job, struct delivery *out)
+{
+	out->run = job->attempts;
+	out->run_started_at_ms = job->started_at_ms;
+	out->progress = job->progress;
+	out->progress_message = text_copy(job->progress_message);
+	return out->progress_message != NULL || job->progress_message == NULL;
+}
 
 static bool
 describe_event(const struct job *job, enum job_event event, int64_t now_ms,
@@ -79,6 +96,8 @@ describe_event(const struct job *job, enum job_event event, int64_t now_ms,
 	out->next_at_ms = now_ms;
 	if (event & EVENTS_TERMINAL)
 		out->id = job->delivery;
+	else if (!describe_run(job, out))
+		return false;
 	out->url = text_copy(failed ? job->failure_url : job->callback_url);
 	out->headers = text_copy(job->callback_headers);
 	return out->url != NULL &&
@@ -144,10 +163,12 @@ plan_retry(struct ledger *ledger, struct run *run)
 {
 	const struct conf_queue *queue =
 	    conf_queue_find(ledger->conf, run->job.queue);
-	int64_t wait_ms = backoff_wait_ms(
-	    queue != NULL ? &queue->backoff : &BACKOFF_DEFAULT,
-	    run->job.attempts, run->asked_ms, random_u32());
+	int64_t wait_ms = run->wait_ms;
 
+	if (wait_ms < 0)
+		wait_ms = backoff_wait_ms(
+		    queue != NULL ? &queue->backoff : &BACKOFF_DEFAULT,
+		    run->job.attempts, run->asked_ms, random_u32());
 	run->job.run_at_ms = planned_at(ledger, wait_ms);
 }
 
@@ -176,6 +197,7 @@ judge(struct ledger *ledger, struct run *run)
 	if (run->is_void)
 		return;
 	run->held_place = job_holds_place(job);
+	job_end_lease(job);
 	job->error = run->error;
 	free(job->error_detail);
 	job->error_detail =
@@ -271,9 +293,9 @@ tell_end(struct ledger *ledger, struct run *run)
 {
 	count_end(ledger, run, sched_gauge(ledger->sched, run->job.queue));
 	log_end(ledger, run);
-	job_changed(ledger, &run->job);
 	if (!job_has_ended(run->job.status))
 		wait_for_turn(ledger, &run->job);
+	job_moved(ledger, &run->job);
 	if (!run->has_event)
 		return;
 	plan_delivery(ledger, &run->delivery);
@@ -285,7 +307,7 @@ conclude_run_end(struct ledger *ledger, struct mail *mail)
 {
 	struct run *run = (struct run *)mail;
 
-	if (!run->never_ran)
+	if (!run->never_ran && !run->was_leased)
 		atomic_fetch_sub(&ledger->runs_under_way, 1);
 	if (!run->is_void)
 		tell_end(ledger, run);
@@ -304,6 +326,9 @@ mark_started(struct ledger *ledger, struct job *job)
 		    LOG_TEXT("state", job_status_name(job->status)));
 	job->attempts++;
 	job->started_at_ms = ledger->wall_ms;
+	job->progress = -1;
+	free(job->progress_message);
+	job->progress_message = NULL;
 }
 
 static bool
@@ -415,14 +440,14 @@ claim(struct ledger *ledger, struct run *run)
 	return result;
 }
 
-/* One job that the sched let go. */
-static enum store_result
-claim_one(struct ledger *ledger, const char *queue,
-    const struct waiting *waiting)
+enum store_result
+take_waiting(struct ledger *ledger, const char *queue,
+    const struct waiting *waiting, struct run **run_out)
 {
 	struct run *run;
 	enum store_result result = load_run(ledger, waiting->seq, &run);
 
+	*run_out = NULL;
 	if (result == STORE_MISSING) { /* ended meanwhile */
 		sched_give_slot(ledger->sched, queue);
 		return STORE_OK;
@@ -437,7 +462,19 @@ claim_one(struct ledger *ledger, const char *queue,
 		mail_list_add(&ledger->runs, &run->mail);
 		return prepare_run_end(ledger, &run->mail);
 	}
-	return claim(ledger, run);
+	*run_out = run;
+	return STORE_OK;
+}
+
+/* One job that the sched let go. */
+static enum store_result
+claim_one(struct ledger *ledger, const char *queue,
+    const struct waiting *waiting)
+{
+	struct run *run;
+	enum store_result result = take_waiting(ledger, queue, waiting, &run);
+
+	return run != NULL ? claim(ledger, run) : result;
 }
 
 enum store_result
@@ -481,14 +518,13 @@ run_begins_cb(struct mail *mail, void *room)
 }
 
 void
-begin_run(struct ledger *ledger, struct mail *mail)
+tell_start(struct ledger *ledger, struct run *run)
 {
-	struct run *run = (struct run *)mail;
 	char id[UUID_TEXT_SIZE];
 
 	if (!job_holds_place(&run->job))
 		give_place(ledger, &run->job);
-	job_changed(ledger, &run->job);
+	job_moved(ledger, &run->job);
 	if (run->has_event)
 		plan_delivery(ledger, &run->delivery);
 	run->has_event = false;
@@ -498,6 +534,14 @@ begin_run(struct ledger *ledger, struct mail *mail)
 		    LOG_TEXT("job", id), LOG_TEXT("queue", run->job.queue),
 		    LOG_INT("attempt", run->job.attempts));
 	}
+}
+
+void
+begin_run(struct ledger *ledger, struct mail *mail)
+{
+	struct run *run = (struct run *)mail;
+
+	tell_start(ledger, run);
 	if (run->loop == NULL)
 		run->loop = next_hands(ledger)->loop;
 	atomic_fetch_add(&ledger->runs_under_way, 1);

@@ -40,7 +40,7 @@ give_place(struct ledger *ledger, const struct job *job)
 
 	if (gauge != NULL)
 		queue_give_place(gauge, job->request_bytes);
-	client_give_place(conf_client_find(ledger->conf, job->client));
+	gauges_give_client(ledger->conf->gauges, job->client);
 }
 
 int64_t
@@ -165,15 +165,22 @@ prepare_turn(struct ledger *ledger)
 	enum store_result result = expire_waiting(ledger);
 
 	if (result == STORE_OK)
+		result = expire_leases(ledger);
+	if (result == STORE_OK)
 		result = prepare_all(ledger, &ledger->runs, prepare_run_end);
 	if (result == STORE_OK)
 		result = prepare_all(ledger, &ledger->posts, prepare_post_end);
 	if (result == STORE_OK)
 		result = prepare_all(ledger, &ledger->changes, prepare_change);
 	if (result == STORE_OK)
+		result = prepare_all(ledger, &ledger->lease_changes,
+		    prepare_lease_change);
+	if (result == STORE_OK)
 		result = prepare_all(ledger, &ledger->accepts, prepare_accept);
 	if (result == STORE_OK)
 		result = claim_waiting(ledger);
+	if (result == STORE_OK)
+		result = lease_waiting(ledger);
 	return result;
 }
 
@@ -211,8 +218,10 @@ conclude_turn(struct ledger *ledger)
 	empty(ledger, &ledger->runs, conclude_run_end);
 	empty(ledger, &ledger->posts, conclude_post_end);
 	empty(ledger, &ledger->changes, conclude_change);
+	empty(ledger, &ledger->lease_changes, conclude_lease_change);
 	empty(ledger, &ledger->accepts, conclude_accept);
 	empty(ledger, &ledger->claims, begin_run);
+	conclude_leases(ledger);
 }
 
 static void
@@ -230,8 +239,10 @@ keep_post(struct ledger *ledger, struct mail *mail)
 static void
 undo_turn(struct ledger *ledger)
 {
+	undo_leases(ledger);
 	empty(ledger, &ledger->claims, undo_claim);
 	empty(ledger, &ledger->accepts, undo_accept);
+	empty(ledger, &ledger->lease_changes, undo_lease_change);
 	empty(ledger, &ledger->changes, undo_change);
 	empty(ledger, &ledger->posts, keep_post);
 	empty(ledger, &ledger->runs, keep_run);
@@ -443,6 +454,7 @@ take_turn(struct ledger *ledger)
 	let_deliveries_go(ledger);
 	end_holds(ledger);
 	answer_reads(ledger);
+	hurry_holds(ledger);
 	send_all(ledger);
 	return opened;
 }

@@ -5,7 +5,8 @@
  * then: a raise that went over is taken back, so the count may be above
  * capacity for an instant but nobody is let in by it.
  *
- * Threads: the list of gauges is main's; the counters are anybody's.
+ * Threads: the list of queues' gauges is main's; that of clients' grows at its
+ * head from any thread and never shrinks; the counters are anybody's.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 struct gauges {
 	struct queue_gauge *first;
-	struct client_gauge *first_client;
+	_Atomic(struct client_gauge *) first_client;
 };
 
 struct gauges *
@@ -38,8 +39,8 @@ gauges_free(struct gauges **gauges)
 		(*gauges)->first = gauge->next;
 		free(gauge);
 	}
-	while ((client = (*gauges)->first_client) != NULL) {
-		(*gauges)->first_client = client->next;
+	while ((client = atomic_load(&(*gauges)->first_client)) != NULL) {
+		atomic_store(&(*gauges)->first_client, client->next);
 		free(client);
 	}
 	free(*gauges);
@@ -64,25 +65,43 @@ find_or_add(struct gauges *gauges, const char *name)
 }
 
 static struct client_gauge *
+find_client(struct client_gauge *first, const char *name)
+{
+	while (first != NULL && strcmp(first->name, name) != 0)
+		first = first->next;
+	return first;
+}
+
+/* Two threads may add at once: who comes second looks again. */
+static struct client_gauge *
 find_or_add_client(struct gauges *gauges, const char *name)
 {
-	struct client_gauge *gauge;
+	struct client_gauge *first = atomic_load(&gauges->first_client);
+	struct client_gauge *gauge = find_client(first, name);
+	struct client_gauge *added;
 
-	for (gauge = gauges->first_client; gauge != NULL; gauge = gauge->next)
-		if (strcmp(gauge->name, name) == 0)
-			return gauge;
-	gauge = calloc(1, sizeof(*gauge));
-	if (gauge == NULL)
+	if (gauge != NULL)
+		return gauge;
+	added = calloc(1, sizeof(*added));
+	if (added == NULL)
 		return NULL;
-	memcpy(gauge->name, name, strnlen(name, NAME_SIZE - 1));
-	gauge->next = gauges->first_client;
-	gauges->first_client = gauge;
-	return gauge;
+	memcpy(added->name, name, strnlen(name, NAME_SIZE - 1));
+	do {
+		gauge = find_client(first, name);
+		if (gauge != NULL) {
+			free(added);
+			return gauge;
+		}
+		added->next = first;
+	} while (!atomic_compare_exchange_weak(&gauges->first_client, &first,
+	    added));
+	return added;
 }
 
 bool
 gauges_adopt(struct gauges *gauges, struct conf *conf)
 {
+	conf->gauges = gauges;
 	for (size_t i = 0; i < conf->queue_count; i++) {
 		struct conf_queue *queue = &conf->queues[i];
 
@@ -158,10 +177,32 @@ client_give_place(const struct conf_client *client)
 }
 
 void
-client_hold_place(const struct conf_client *client)
+gauges_hold_client(struct gauges *gauges, const char *client)
 {
-	if (client != NULL)
-		atomic_fetch_add(&client->gauge->places, 1);
+	struct client_gauge *gauge =
+	    client[0] != '\0' ? find_or_add_client(gauges, client) : NULL;
+
+	if (gauge != NULL)
+		atomic_fetch_add(&gauge->places, 1);
+}
+
+void
+gauges_give_client(struct gauges *gauges, const char *client)
+{
+	struct client_gauge *gauge =
+	    find_client(atomic_load(&gauges->first_client), client);
+
+	if (gauge != NULL)
+		atomic_fetch_sub(&gauge->places, 1);
+}
+
+/* Longer ones would not fit where they are added up. */
+static int64_t
+at_most_a_year_us(double seconds)
+{
+	const double year_s = 365 * 86400.0;
+
+	return (int64_t)(1e6 * (seconds < year_s ? seconds : year_s));
 }
 
 /* Each request costs 1/rate seconds; a client may be in debt by what burst
@@ -170,8 +211,8 @@ bool
 client_take_turn(const struct conf_client *client, int64_t now_mono_us,
     int64_t *left_out, int64_t *wait_us_out)
 {
-	int64_t cost_us = (int64_t)(1e6 / client->rate);
-	int64_t credit_us = (int64_t)(1e6 * client->burst / client->rate);
+	int64_t cost_us = at_most_a_year_us(1 / client->rate);
+	int64_t credit_us = at_most_a_year_us(client->burst / client->rate);
 	long long paid = atomic_load(&client->gauge->paid_until_us);
 	long long next;
 

@@ -190,6 +190,7 @@ check_pages(struct sqlite *self)
 {
 	struct stat facts;
 	char verdict[100] = "";
+	const char *words;
 	int rc;
 
 	if (stat(self->path, &facts) != 0 ||
@@ -201,8 +202,11 @@ check_pages(struct sqlite *self)
 		return sqlite_failed(self, "quick_check", rc);
 	if (strcmp(verdict, "ok") == 0)
 		return STORE_OK;
-	verdict[strcspn(verdict, "\n")] = '\0';
-	reason_set(&self->base.why, "%.100s: damaged: %s", self->path, verdict);
+	/* The first line only names the database. */
+	words = strncmp(verdict, "***", 3) == 0 ? strchr(verdict, '\n') : NULL;
+	words = words != NULL ? words + 1 : verdict;
+	reason_set(&self->base.why, "%.100s: damaged: %.*s", self->path,
+	    (int)strcspn(words, "\n"), words);
 	return STORE_BROKEN;
 }
 
@@ -337,6 +341,25 @@ header_is_ours(const char *path, const unsigned char *header, ssize_t len,
 	return true;
 }
 
+/* The power went while the file was made: its first page is missing, and SQLite
+ * is about to take the others back. */
+static bool
+is_half_made(const char *path, const unsigned char *header, ssize_t len)
+{
+	char *journal;
+	struct stat facts;
+	bool is_there;
+
+	for (ssize_t i = 0; i < len; i++)
+		if (header[i] != 0)
+			return false;
+	if (asprintf(&journal, "%s-journal", path) < 0)
+		return false;
+	is_there = stat(journal, &facts) == 0 && facts.st_size > 0;
+	free(journal);
+	return is_there;
+}
+
 /* Only for the owner of the lock, before SQLite opens the file: invariant 1. */
 static bool
 look_at_header(const char *path, struct reason *why_out)
@@ -357,7 +380,8 @@ look_at_header(const char *path, struct reason *why_out)
 	close(fd);
 	if (len < 0)
 		return refused(why_out, path, "");
-	return header_is_ours(path, header, len, why_out);
+	return is_half_made(path, header, len) ||
+	    header_is_ours(path, header, len, why_out);
 }
 
 /* Takes PATH-lock and leaves our process number in it, for humans. */

@@ -150,7 +150,8 @@ flow(struct bench *bench)
 	else
 		client_flood(bench->client, SIZE_MAX,
 		    run->backlog + run->outstanding);
-	turn_until(bench, bench->filled.at_ns + (int64_t)(run->seconds * 1e9));
+	turn_until(bench,
+	    bench->released.at_ns + (int64_t)(run->seconds * 1e9));
 	bench->steady = read_meters(bench);
 	if (run->backlog == 0)
 		bench->full = usage_memory(&run->system);

@@ -65,8 +65,8 @@ api_routes() {
 }
 
 admin_routes() {
-	each '\{ "/[a-z]+", answer' src/admin/admin.c |
-	    sed 's/{ "\(.*\)".*/GET \1/'
+	each '\{ "[A-Z]+", "/[^"]*"' src/admin/admin.c |
+	    sed 's/{ "\([A-Z]*\)", "\(.*\)"/\1 \2/'
 }
 
 # manual_routes PAGE

@@ -78,8 +78,7 @@ fill_to(struct client *client, size_t need)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0 ||
-		    !buf_append(&client->in, piece, (size_t)got))
+		if (got <= 0 || !buf_append(&client->in, piece, (size_t)got))
 			return false;
 	}
 	return true;
@@ -254,8 +253,8 @@ drill_options(int argc, char **argv, const struct drill_option *options,
 		char *end = NULL;
 		int found = 0;
 
-		while (found < count &&
-		    strcmp(argv[i], options[found].name) != 0)
+		while (
+		    found < count && strcmp(argv[i], options[found].name) != 0)
 			found++;
 		if (found == count || i + 1 == argc)
 			print_usage(argv[0], options, count);

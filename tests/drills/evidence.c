@@ -25,8 +25,8 @@ promise_of(struct promises *promises, const char *id)
 	struct promise wanted;
 
 	snprintf(wanted.id, ID_SIZE, "%s", id);
-	return bsearch(&wanted, promises->all, promises->count,
-	    sizeof(wanted), compare_ids);
+	return bsearch(&wanted, promises->all, promises->count, sizeof(wanted),
+	    compare_ids);
 }
 
 /* ---- the logs ---- */
@@ -76,16 +76,16 @@ see_post(struct promises *promises, const struct json_value *line)
 		return;
 	if (strcmp(word(line, "webhook_id"), promise->webhook) != 0)
 		complain(promises, &figures->misnamed,
-		    "%s: callback %s came as %s", promise->id,
-		    promise->webhook, word(line, "webhook_id"));
+		    "%s: callback %s came as %s", promise->id, promise->webhook,
+		    word(line, "webhook_id"));
 	if (verified == NULL || !verified->truth)
 		complain(promises, &figures->misnamed, "%s: %s", promise->id,
 		    word(line, "fault"));
-	promise->posts_seen++;
-	if (promise->posts_seen > 1 && attempt > 1)
+	if (promise->posts_seen++ > 0 && attempt > promise->last_post)
 		figures->reposts_marked++;
-	if (promise->posts_seen > 1 && attempt <= 1)
+	else if (promise->posts_seen > 1)
 		figures->reposts_unmarked++;
+	promise->last_post = attempt;
 }
 
 static void
@@ -98,8 +98,8 @@ read_log(struct promises *promises, const char *path,
 	struct reason why;
 
 	while ((line = strsep(&rest, "\n")) != NULL && rest != NULL) {
-		struct json_document *document =
-		    json_parse(line, strlen(line), &why);
+		struct json_document *document = json_parse(line, strlen(line),
+		    &why);
 
 		ck_assert_msg(document != NULL, "%.200s: %s", line, why.text);
 		see(promises, json_root(document));
@@ -117,8 +117,8 @@ note_dead_letters(struct promises *promises, const struct json_value *page)
 
 	ck_assert_ptr_nonnull(letter);
 	for (letter = letter->first; letter != NULL; letter = letter->next) {
-		struct promise *promise =
-		    promise_of(promises, look_text(letter, "job"));
+		struct promise *promise = promise_of(promises,
+		    look_text(letter, "job"));
 
 		promises->figures.dead_letters++;
 		if (promise != NULL)

@@ -37,8 +37,8 @@ static const struct {
 	{ "fdatasync", 256 },
 	{ "pwrite", 4096 },
 	{ "write", 2048 },
-	{ "writev", 512 },
 	{ "send", 512 },
+	{ "sendmsg", 512 },
 };
 #define CALLS ((uint32_t)(sizeof(calls) / sizeof(calls[0])))
 
@@ -96,8 +96,9 @@ expect_no_drift(struct drill *drill)
 static bool
 see_death(struct drill *drill)
 {
-	int64_t until = now_mono_ms() + patient_ms(LIFE_LEAST_MS +
-	    dice_throw(&drill->dice, LIFE_SPREAD_MS));
+	int64_t until = now_mono_ms() +
+	    patient_ms(
+		LIFE_LEAST_MS + dice_throw(&drill->dice, LIFE_SPREAD_MS));
 	struct process *daemon = &drill->world.daemon;
 
 	while (patience_lasts(until))
@@ -170,12 +171,13 @@ static void
 report(const struct drill *drill, const struct figures *figures)
 {
 	drill_say("kill drill: %ld cycles, seed %ld", cycles, seed);
-	drill_say("  deaths: fdatasync %ld, pwrite %ld, write %ld, writev %ld,"
-		  " send %ld, other moments %ld; %ld of them during the start",
+	drill_say(
+	    "  deaths: fdatasync %ld, pwrite %ld, write %ld, send %ld,"
+	    " sendmsg %ld, other moments %ld; %ld of them during the start",
 	    drill->by_call[0], drill->by_call[1], drill->by_call[2],
 	    drill->by_call[3], drill->by_call[4],
-	    cycles - drill->by_call[0] - drill->by_call[1] -
-		drill->by_call[2] - drill->by_call[3] - drill->by_call[4],
+	    cycles - drill->by_call[0] - drill->by_call[1] - drill->by_call[2] -
+		drill->by_call[3] - drill->by_call[4],
 	    drill->at_start);
 	drill_say("  promises %ld, unanswered requests %ld, refused %ld",
 	    figures->promised, load_in_doubt(drill->load),
@@ -190,9 +192,8 @@ report(const struct drill *drill, const struct figures *figures)
 	    figures->twice, figures->overlapping);
 	drill_say("  callbacks %ld: repeated, marked %ld, unmarked %ld;"
 		  " dead letters %ld; jobs failed as interrupted %ld",
-	    figures->posts, figures->reposts_marked,
-	    figures->reposts_unmarked, figures->dead_letters,
-	    figures->interrupted);
+	    figures->posts, figures->reposts_marked, figures->reposts_unmarked,
+	    figures->dead_letters, figures->interrupted);
 }
 
 static void
@@ -234,6 +235,5 @@ int
 main(int argc, char **argv)
 {
 	drill_options(argc, argv, options, 2);
-	return drill_run("kill", promises_outlive_the_daemon,
-	    300 + 5 * cycles);
+	return drill_run("kill", promises_outlive_the_daemon, 300 + 5 * cycles);
 }

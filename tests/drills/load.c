@@ -19,15 +19,15 @@
 
 /* A hundred failures must not close a host: nobody waits for a breaker here. */
 #define DRILL_CALLBACK                                                         \
-	LOOPBACK_ALLOWED " schedule = {\"20ms\", \"40ms\", \"60ms\"}\n"        \
-			 " timeout = \"10s\"\n"                                \
-			 " breaker { failures = 1000000 cooldown = \"50ms\" }\n"
+	LOOPBACK_ALLOWED                                                       \
+	" schedule = {\"20ms\", \"40ms\", \"60ms\"}\n"                         \
+	" timeout = \"10s\"\n"                                                 \
+	" breaker { failures = 1000000 cooldown = \"50ms\" }\n"
 #define DRILL_QUEUE                                                            \
 	"concurrency = 16\n timeout = \"20s\"\n"                               \
 	" backoff { initial = \"20ms\" max = \"60ms\" factor = 2.0 }\n"
 
 const struct setup load_setup = {
-	.top = "log_level = \"warn\"\n",
 	.queue = DRILL_QUEUE " attempts = 9\n",
 	.callback = DRILL_CALLBACK,
 	.more = "queue \"once\" {\n path = \"/once/\"\n upstream = \"%s/\"\n"
@@ -210,7 +210,8 @@ ask_once(struct load *load, struct client *client)
 	if (count == 0) {
 		pause_ms(1);
 		return try_ask(client, "GET", "/v1/jobs?limit=1", "", NULL,
-		    &reply) && (reply_clear(&reply), true);
+			   &reply) &&
+		    (reply_clear(&reply), true);
 	}
 	which = some_promise(load, count);
 	promise_id(load->promises, which, id);
@@ -267,11 +268,10 @@ load_begin(struct load *load, struct world *world)
 	load->world = world;
 	for (int i = 0; i < SUBMITTERS; i++)
 		ck_assert_int_eq(pthread_create(&load->submitters[i].thread,
-				     NULL, run_submitter,
-				     &load->submitters[i]),
+				     NULL, run_submitter, &load->submitters[i]),
 		    0);
-	ck_assert_int_eq(
-	    pthread_create(&load->poller, NULL, run_poller, load), 0);
+	ck_assert_int_eq(pthread_create(&load->poller, NULL, run_poller, load),
+	    0);
 }
 
 void

@@ -107,7 +107,8 @@ number_of(const struct json_value *job, const char *path)
 static bool
 is_end(const char *status)
 {
-	return strcmp(status, "succeeded") == 0 || strcmp(status, "failed") == 0;
+	return strcmp(status, "succeeded") == 0 ||
+	    strcmp(status, "failed") == 0;
 }
 
 static bool

@@ -13,20 +13,20 @@
 #include "drill.h"
 
 struct figures {
-	long promised;     /* 202s for different jobs */
-	long lost;         /* no such job, no end, no callback, no dead letter */
-	long backwards;    /* something told that was taken back */
-	long misnamed;     /* a key with two jobs, a callback with two ids */
-	long runs;         /* requests of jobs that the upstream has seen */
-	long reruns_marked;   /* of them, with a Job-Attempt over 1 */
-	long reruns_unmarked; /* of them, with an attempt seen before */
-	long twice;        /* at-most-once jobs that ran more than once */
-	long overlapping;  /* jobs in two runs at once */
-	long posts;        /* callbacks that the receiver has seen */
-	long reposts_marked;   /* of them, with a Webhook-Attempt over 1 */
-	long reposts_unmarked; /* of them, with an attempt seen before */
+	long promised;  /* 202s for different jobs */
+	long lost;      /* no such job, no end, no callback, no dead letter */
+	long backwards; /* something told that was taken back */
+	long misnamed;  /* a key with two jobs, a callback with two ids */
+	long runs;      /* requests of jobs that the upstream has seen */
+	long reruns_marked;    /* of them, with a Job-Attempt over 1 */
+	long reruns_unmarked;  /* of them, with an attempt seen before */
+	long twice;            /* at-most-once jobs that ran more than once */
+	long overlapping;      /* jobs in two runs at once */
+	long posts;            /* callbacks that the receiver has seen */
+	long reposts_marked;   /* of them, with a higher Webhook-Attempt */
+	long reposts_unmarked; /* of them, with the attempt of the one before */
 	long dead_letters;
-	long interrupted;  /* jobs that ended so */
+	long interrupted; /* jobs that ended so */
 };
 
 struct promises; /* opaque */
@@ -45,8 +45,7 @@ void promise_id(struct promises *promises, size_t which, char id_out[ID_SIZE]);
 
 /* What GET of that job was answered. True when there is nothing more to come:
  * it has ended, and so has its callback. */
-bool promise_told(struct promises *promises, size_t which,
-    struct reply *reply);
+bool promise_told(struct promises *promises, size_t which, struct reply *reply);
 
 /* When nothing more happens: what the peers have seen, and what the dead letters
  * of the daemon say. One thread. */

@@ -26,6 +26,7 @@ struct promise {
 	int runs_seen;
 	int last_attempt;
 	int posts_seen;
+	int last_post; /* its Webhook-Attempt */
 	bool is_delivered;
 	bool is_dead_letter;
 };

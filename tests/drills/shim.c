@@ -32,10 +32,10 @@
 #define ID_BYTES 36
 #define SNIFF_BYTES 16384 /* heads are shorter */
 
-enum call { FDATASYNC, FSYNC, PWRITE, WRITE, WRITEV, SEND, CALL_COUNT };
+enum call { FDATASYNC, FSYNC, PWRITE, WRITE, SEND, SENDMSG, CALL_COUNT };
 
 static const char *const call_names[CALL_COUNT] = { "fdatasync", "fsync",
-	"pwrite", "write", "writev", "send" };
+	"pwrite", "write", "send", "sendmsg" };
 
 static struct {
 	pthread_once_t once;
@@ -407,19 +407,6 @@ write(int fd, const void *bytes, size_t len)
 }
 
 ssize_t
-writev(int fd, const struct iovec *parts, int part_count)
-{
-	bool dies = count(WRITEV);
-	ssize_t put;
-
-	if (shim.log_fd >= 0)
-		sniff_parts(parts, part_count);
-	put = NEXT(writev)(fd, parts, part_count);
-	die_if(dies);
-	return put;
-}
-
-ssize_t
 send(int fd, const void *bytes, size_t len, int flags)
 {
 	bool dies = count(SEND);
@@ -436,9 +423,12 @@ send(int fd, const void *bytes, size_t len, int flags)
 ssize_t
 sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	bool dies = count(SEND);
-	ssize_t put = NEXT(sendmsg)(fd, message, flags);
+	bool dies = count(SENDMSG);
+	ssize_t put;
 
+	if (shim.log_fd >= 0)
+		sniff_parts(message->msg_iov, (int)message->msg_iovlen);
+	put = NEXT(sendmsg)(fd, message, flags);
 	die_if(dies);
 	return put;
 }

@@ -5,7 +5,8 @@
  *
  *   SHIM_KILL    CALL:N[:after], the Nth call of that name since the start kills
  *                the process (SIGKILL) before it is made, or after. CALL is
- *                fdatasync, fsync, pwrite, write, writev or send.
+ *                fdatasync, fsync, pwrite, write, send (to upstreams and receivers) or
+ *                sendmsg (to clients).
  *   SHIM_FOLDER  faults and the log are about the files callbackd.db* there
  *   SHIM_FAULTS  a file that holds a struct shim_faults, mapped by both sides
  *   SHIM_LOG     a file that gets a record of each change of those files, in

@@ -172,6 +172,14 @@ submit_plain(void)
 	return submit(&(struct wish){ .queue = "work" });
 }
 
+void
+fill_slots(struct uuid busy[2])
+{
+	busy[0] = submit_plain();
+	busy[1] = submit_plain();
+	ck_assert(is_under_way(busy[0]) && is_under_way(busy[1]));
+}
+
 /* ---- looking ---- */
 
 struct order *

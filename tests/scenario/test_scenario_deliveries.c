@@ -434,6 +434,8 @@ START_TEST(what_grew_too_old_behind_a_breaker_dies_without_an_attempt)
 	}
 	end_post_with(never_tried, &THANKS);
 	ck_assert_int_eq(delivery_state_of(never_tried), DELIVERY_DELIVERED);
+	/* They say nothing of the host. */
+	ck_assert(is_being_posted(succeeded_job(A)));
 }
 END_TEST
 

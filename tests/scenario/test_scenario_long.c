@@ -173,17 +173,6 @@ bring_to_rest(void)
 }
 
 static void
-nothing_is_held(const char *queue)
-{
-	const struct queue_gauge *gauge = gauge_of(queue);
-
-	ck_assert_int_eq(gauge->places, 0);
-	ck_assert_int_eq(gauge->place_bytes, 0);
-	ck_assert_int_eq(gauge->queued, 0);
-	ck_assert_int_eq(gauge->running, 0);
-}
-
-static void
 check_rest(void)
 {
 	struct order *order = ask(new_order(ORDER_BOOKS));

@@ -15,17 +15,6 @@ open_file_world(void)
 	open_world();
 }
 
-static void
-gauge_is_empty(const char *queue)
-{
-	const struct queue_gauge *gauge = gauge_of(queue);
-
-	ck_assert_int_eq(gauge->places, 0);
-	ck_assert_int_eq(gauge->place_bytes, 0);
-	ck_assert_int_eq(gauge->queued, 0);
-	ck_assert_int_eq(gauge->running, 0);
-}
-
 /* ---- jobs ---- */
 
 START_TEST(jobs_that_waited_wait_again_in_their_order)
@@ -51,7 +40,7 @@ START_TEST(jobs_that_waited_wait_again_in_their_order)
 		ck_assert_uint_eq(blob_len(run_of(jobs[i])->request.body), 3);
 		end_run_with(jobs[i], &WELL);
 	}
-	gauge_is_empty("work");
+	nothing_is_held("work");
 }
 END_TEST
 
@@ -71,7 +60,7 @@ START_TEST(an_interrupted_run_counts_and_is_made_again_at_once)
 	ck_assert_int_eq(status_of(job), JOB_SUCCEEDED);
 	ck_assert_int_eq(error_of(job), ERROR_NONE);
 	ck_assert(is_being_posted(job));
-	gauge_is_empty("work");
+	nothing_is_held("work");
 }
 END_TEST
 
@@ -91,7 +80,7 @@ START_TEST(a_job_whose_last_run_is_interrupted_fails_and_says_so)
 	ck_assert_int_eq(delivery_state_of(job), DELIVERY_DELIVERED);
 	reopen_world();
 	ck_assert_int_eq(posts_under_way(), 0);
-	gauge_is_empty("work");
+	nothing_is_held("work");
 }
 END_TEST
 
@@ -224,7 +213,7 @@ START_TEST(what_was_promised_is_held_though_the_queue_became_smaller)
 	ck_assert_int_eq(try_submit(&(struct wish){ .queue = "work" }, &id),
 	    TAKEN);
 	end_all_runs_with(&WELL);
-	gauge_is_empty("work");
+	nothing_is_held("work");
 }
 END_TEST
 
@@ -248,7 +237,7 @@ START_TEST(jobs_of_a_queue_that_is_not_configured_wait_for_it)
 	ck_assert_int_eq(gauge_of("other")->places, 2);
 	ck_assert_int_eq(gauge_of("other")->place_bytes, 5);
 	end_all_runs_with(&WELL);
-	gauge_is_empty("other");
+	nothing_is_held("other");
 }
 END_TEST
 
@@ -267,7 +256,7 @@ START_TEST(a_run_whose_end_was_not_written_down_is_made_again)
 	ck_assert_int_eq(run_of(job)->job.attempts, 2);
 	end_run_with(job, &WELL);
 	ck_assert_int_eq(status_of(job), JOB_SUCCEEDED);
-	gauge_is_empty("work");
+	nothing_is_held("work");
 }
 END_TEST
 
@@ -416,7 +405,7 @@ START_TEST(whatever_crashes_every_job_ends_and_is_delivered)
 		ck_assert_int_lt(steps++, 3000);
 		something_happens(jobs, &count);
 	}
-	gauge_is_empty("work");
+	nothing_is_held("work");
 }
 END_TEST
 

@@ -56,6 +56,8 @@ void let_time_pass(int64_t ms);
 void settle(void);
 void take_one_turn(void);
 void check_world(void);
+/* No place, no byte, no slot of it is taken. */
+void nothing_is_held(const char *queue);
 
 /* ---- clients ---- */
 
@@ -76,6 +78,8 @@ struct wish {
 /* Accepts it, or fails the test. */
 struct uuid submit(const struct wish *wish);
 struct uuid submit_plain(void); /* to "work", no callback */
+/* Two jobs that hold both slots of "work". */
+void fill_slots(struct uuid busy[2]);
 
 enum refusal { TAKEN, REPLAYED, MISMATCH, NO_PLACE, UNAVAILABLE, NO_ROOM };
 enum refusal try_submit(const struct wish *wish, struct uuid *id_out);

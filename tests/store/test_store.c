@@ -42,6 +42,10 @@ assert_same_job(const struct job *a, const struct job *b)
 	ck_assert_int_eq(a->response_bytes, b->response_bytes);
 	ck_assert_int_eq(a->error, b->error);
 	assert_same_text(a->error_detail, b->error_detail);
+	ck_assert_str_eq(a->lease_token, b->lease_token);
+	ck_assert_int_eq(a->lease_until_ms, b->lease_until_ms);
+	ck_assert_double_eq(a->progress, b->progress);
+	assert_same_text(a->progress_message, b->progress_message);
 	assert_same_text(a->callback_url, b->callback_url);
 	assert_same_text(a->failure_url, b->failure_url);
 	assert_same_text(a->callback_headers, b->callback_headers);
@@ -66,6 +70,10 @@ assert_same_delivery(const struct delivery *a, const struct delivery *b)
 	ck_assert_int_eq(a->error, b->error);
 	assert_same_text(a->url, b->url);
 	assert_same_text(a->headers, b->headers);
+	ck_assert_int_eq(a->run, b->run);
+	ck_assert_int_eq(a->run_started_at_ms, b->run_started_at_ms);
+	ck_assert_double_eq(a->progress, b->progress);
+	assert_same_text(a->progress_message, b->progress_message);
 	assert_same_text(a->attempts_json, b->attempts_json);
 }
 
@@ -220,6 +228,15 @@ START_TEST(a_guessed_id_finds_nothing)
 END_TEST
 
 static void
+hold_job(struct job *job)
+{
+	strcpy(job->lease_token, "0123456789abcdef0123456789abcdef");
+	job->lease_until_ms = NOW_MS + 7000;
+	job->progress = 1.0 / 3;
+	job->progress_message = text_copy("a third");
+}
+
+static void
 end_job(struct job *job)
 {
 	job->status = JOB_FAILED;
@@ -232,6 +249,7 @@ end_job(struct job *job)
 	job->response_bytes = 4;
 	job->error = ERROR_STATUS_5XX;
 	job->error_detail = text_copy("HTTP 503");
+	hold_job(job);
 }
 
 START_TEST(an_update_writes_the_moving_part_and_nothing_else)
@@ -462,6 +480,96 @@ START_TEST(an_unfinished_job_shows_its_small_facts)
 }
 END_TEST
 
+START_TEST(a_lease_comes_and_goes)
+{
+	struct seen seen = { .count = 0 };
+	struct fixture f;
+	struct uuid id;
+	struct job job, back;
+
+	fixture_open(&f, schemes[_i]);
+	id = keep_plain_job(f.store, "q", NULL, NOW_MS);
+	job_init(&job);
+	job_init(&back);
+	assert_ok(f.store, store_get_job(f.store, id, &job));
+	ck_assert_str_eq(job.lease_token, "");
+	ck_assert_int_eq(job.lease_until_ms, -1);
+	ck_assert_double_eq(job.progress, -1);
+	assert_ok(f.store, store_begin(f.store));
+	job.status = JOB_RUNNING;
+	hold_job(&job);
+	assert_ok(f.store, store_update_job(f.store, &job, NULL));
+	assert_ok(f.store, store_commit(f.store, true));
+	assert_ok(f.store, store_get_job(f.store, id, &back));
+	assert_same_job(&job, &back);
+	assert_ok(f.store, store_each_open_job(f.store, see_open_job, &seen));
+	ck_assert_int_eq(seen.last.lease_until_ms, job.lease_until_ms);
+	job_end_lease(&job);
+	ck_assert_double_eq(job.progress, 1.0 / 3);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_update_job(f.store, &job, NULL));
+	assert_ok(f.store, store_commit(f.store, true));
+	job_clear(&back);
+	assert_ok(f.store, store_get_job(f.store, id, &back));
+	assert_same_job(&job, &back);
+	ck_assert_str_eq(back.lease_token, "");
+	job_clear(&back);
+	job_clear(&job);
+	fixture_close(&f);
+}
+END_TEST
+
+struct names {
+	char text[256];
+};
+
+static void
+see_paused(const char *queue, void *arg)
+{
+	struct names *names = arg;
+
+	strcat(names->text, queue);
+	strcat(names->text, " ");
+}
+
+static void
+paused_are(struct store *store, const char *expected)
+{
+	struct names names = { "" };
+
+	assert_ok(store, store_each_paused(store, see_paused, &names));
+	ck_assert_str_eq(names.text, expected);
+}
+
+START_TEST(paused_queues_are_kept)
+{
+	struct fixture f;
+
+	fixture_open(&f, schemes[_i]);
+	paused_are(f.store, "");
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_paused(f.store, "b", true));
+	assert_ok(f.store, store_set_paused(f.store, "a", true));
+	assert_ok(f.store, store_set_paused(f.store, "a", true));
+	assert_ok(f.store, store_set_paused(f.store, "c", false));
+	assert_ok(f.store, store_commit(f.store, true));
+	paused_are(f.store, "a b ");
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_paused(f.store, "a", false));
+	paused_are(f.store, "b ");
+	store_rollback(f.store);
+	paused_are(f.store, "a b ");
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_paused(f.store, "b", false));
+	assert_ok(f.store, store_commit(f.store, true));
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_paused(f.store, "z", true));
+	assert_ok(f.store, store_commit(f.store, true));
+	paused_are(f.store, "a z ");
+	fixture_close(&f);
+}
+END_TEST
+
 static void
 fill_delivery(struct delivery *delivery, struct uuid job)
 {
@@ -477,6 +585,10 @@ fill_delivery(struct delivery *delivery, struct uuid job)
 	delivery->error = ERROR_TIMEOUT_BODY;
 	delivery->url = text_copy("https://receiver.example/hook");
 	delivery->headers = text_copy("X-Token: abc\n");
+	delivery->run = 2;
+	delivery->run_started_at_ms = NOW_MS - 3;
+	delivery->progress = 0.7;
+	delivery->progress_message = text_copy("most");
 	delivery->attempts_json = text_copy("{\"status\":503}");
 }
 
@@ -509,6 +621,49 @@ START_TEST(a_delivery_comes_back_as_it_was_added_and_changed)
 	    store_get_delivery_seq(f.store, delivery.id.seq, &back));
 	assert_same_delivery(&delivery, &back);
 	delivery_clear(&back);
+	delivery_clear(&delivery);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(an_open_delivery_is_found_by_its_event)
+{
+	struct uuid job, other, progress, held;
+	struct delivery delivery;
+	struct fixture f;
+	int64_t seq = 0;
+
+	fixture_open(&f, schemes[_i]);
+	job = keep_plain_job(f.store, "q", "http://c/", NOW_MS);
+	other = keep_plain_job(f.store, "q", "http://c/", NOW_MS);
+	fill_delivery(&delivery, job);
+	delivery.event = EVENT_PROGRESS;
+	delivery.state = DELIVERY_PENDING;
+	assert_ok(f.store, store_begin(f.store));
+	(void)add_plain_delivery(f.store, job, true, DELIVERY_PENDING,
+	    NOW_MS);
+	assert_ok(f.store, store_add_delivery(f.store, &delivery, NOW_MS));
+	progress = delivery.id;
+	held = add_plain_delivery(f.store, other, true, DELIVERY_HELD,
+	    NOW_MS);
+	assert_ok(f.store, store_commit(f.store, false));
+	assert_ok(f.store,
+	    store_find_open_delivery(f.store, job.seq, EVENT_PROGRESS, &seq));
+	ck_assert_int_eq(seq, progress.seq);
+	assert_ok(f.store,
+	    store_find_open_delivery(f.store, other.seq, EVENT_SUCCEEDED,
+		&seq));
+	ck_assert_int_eq(seq, held.seq);
+	ck_assert_int_eq(store_find_open_delivery(f.store, other.seq,
+			     EVENT_PROGRESS, &seq),
+	    STORE_MISSING);
+	assert_ok(f.store, store_begin(f.store));
+	delivery.state = DELIVERY_DELIVERED;
+	assert_ok(f.store, store_update_delivery(f.store, &delivery));
+	assert_ok(f.store, store_commit(f.store, false));
+	ck_assert_int_eq(store_find_open_delivery(f.store, job.seq,
+			     EVENT_PROGRESS, &seq),
+	    STORE_MISSING);
 	delivery_clear(&delivery);
 	fixture_close(&f);
 }
@@ -1079,6 +1234,8 @@ job_cases(void)
 		&the_books_balance_at_every_step_of_a_life,
 		&unfinished_jobs_come_oldest_first,
 		&an_unfinished_job_shows_its_small_facts,
+		&a_lease_comes_and_goes,
+		&paused_queues_are_kept,
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -1093,6 +1250,7 @@ list_cases(void)
 	static const TTest *const *const cases[] = {
 		&a_delivery_comes_back_as_it_was_added_and_changed,
 		&a_delivery_of_the_same_id_replaces_the_first,
+		&an_open_delivery_is_found_by_its_event,
 		&open_deliveries_are_those_pending_or_held,
 		&a_list_of_jobs_comes_newest_first_in_pages,
 		&a_list_of_jobs_is_filtered,

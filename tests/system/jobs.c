@@ -79,6 +79,28 @@ result_get(struct world *world, const char *id, struct reply *out)
 	api(world, "GET", target, "", NULL, out);
 }
 
+void
+try_cancel(struct world *world, const char *id, struct reply *out)
+{
+	char target[96];
+
+	snprintf(target, sizeof(target), "/v1/jobs/%s", id);
+	api(world, "DELETE", target, "", NULL, out);
+}
+
+void
+cancel(struct world *world, const char *id)
+{
+	struct reply reply;
+
+	try_cancel(world, id, &reply);
+	ck_assert_msg(reply.status == 200, "not cancelled: %d %.300s",
+	    reply.status, reply.body);
+	ck_assert_str_eq(look_text(reply_json(&reply), "id"), id);
+	ck_assert_str_eq(look_text(reply_json(&reply), "status"), "cancelled");
+	reply_clear(&reply);
+}
+
 static bool
 has_ended(const char *status)
 {

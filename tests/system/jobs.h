@@ -26,6 +26,10 @@ const char *callback_to(struct world *world, const char *path);
 void job_get(struct world *world, const char *id, struct reply *out);
 void result_get(struct world *world, const char *id, struct reply *out);
 
+/* DELETE; the second one demands that it is cancelled by that. */
+void try_cancel(struct world *world, const char *id, struct reply *out);
+void cancel(struct world *world, const char *id);
+
 /* Polls until the job has that status; fails at once when it ended otherwise.
  * The last answer goes to out. */
 void job_wait(struct world *world, const char *id, const char *status,

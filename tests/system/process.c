@@ -75,6 +75,7 @@ has_ended(struct process *process, int *status_out)
 	process->pid = 0;
 	*status_out = WIFEXITED(status) ? WEXITSTATUS(status)
 					: 1000 + WTERMSIG(status);
+	process->status = *status_out;
 	return true;
 }
 

@@ -14,6 +14,7 @@
 
 struct process {
 	pid_t pid;                /* 0: not running */
+	int status;               /* how it ended, as process_wait gives it */
 	char out_path[PATH_SIZE]; /* its stdout */
 	char err_path[PATH_SIZE]; /* its stderr */
 };

@@ -69,6 +69,7 @@ START_TEST(a_waiting_jobs_document_has_every_key_in_its_type)
 		{ "finished_at", JSON_NULL }, { "expires_at", JSON_NULL },
 		{ "attempts", JSON_NUMBER }, { "max_attempts", JSON_NUMBER },
 		{ "position", JSON_NUMBER }, { "progress", JSON_NULL },
+		{ "progress_message", JSON_NULL },
 		{ "idempotency_key", JSON_NULL }, { "ordering_key", JSON_NULL },
 		{ "priority", JSON_NUMBER }, { "batch", JSON_NULL },
 		{ "request", JSON_OBJECT }, { "request.method", JSON_STRING },

@@ -390,6 +390,14 @@ static const struct bad {
 	    "4: client 'a' has the same key" },
 	{ "queue that there is not", IN_CLIENT("queues = {\"b\"}\n"),
 	    "2: queues: there is no queue 'b'" },
+	{ "consumer that there is not",
+	    IN_CLIENT("") "queue q {\npath = \"/q/\" executor = pull "
+			  "consumers = {\"b\"} }\n",
+	    "4: consumers: there is no client 'b'" },
+	{ "consumers of an upstream",
+	    IN_CLIENT("") "queue q {\npath = \"/q/\" upstream = \"http://h/\" "
+			  "consumers = {\"a\"} }\n",
+	    "4: consumers are for executor \"pull\" only" },
 	{ "negative rate", IN_CLIENT("rate = -1\n"),
 	    "2: rate must be a number from 0 to 1000000000, not '-1'" },
 	{ "burst that lets nothing through",
@@ -403,8 +411,6 @@ static const struct bad {
 	    "\"endpoint.disabled\" and \"queue.full\"" },
 
 	/* legal, but not yet */
-	{ "pull", "queue a { path = \"/a/\"\nexecutor = pull }\n",
-	    "2: executor \"pull\" is not supported by this version" },
 	{ "async upstream", IN_QUEUE("async_upstream = \"poll\"\n"),
 	    "2: async_upstream \"poll\" is not supported by this version" },
 	{ "block", IN_QUEUE("on_ordered_failure = block\n"),

@@ -740,6 +740,33 @@ static const struct follow {
 	    "a change of threads needs a restart" },
 };
 
+START_TEST(who_may_consume_is_for_the_operator_to_say)
+{
+	static const char text[] =
+	    "queue any { path = \"/a/\" executor = pull }\n"
+	    "queue few { path = \"/f/\" executor = pull "
+	    "consumers = {w} }\n"
+	    "client c { key_sha256 = " KEY_A " queues = {any} }\n"
+	    "client w { key_sha256 = " KEY_B " }\n";
+	struct conf *conf = load_good(text);
+
+	ck_assert_int_eq(conf->queues[0].executor, EXECUTOR_PULL);
+	ck_assert_ptr_null(conf->queues[0].consumers);
+	ck_assert(conf_may_use(conf, "c", "any"));
+	ck_assert(!conf_may_use(conf, "c", "few"));
+	ck_assert(conf_may_consume(conf, "c", "any"));
+	ck_assert(conf_may_consume(conf, "w", "any"));
+	ck_assert(conf_may_consume(conf, "w", "few"));
+	ck_assert(!conf_may_consume(conf, "c", "few"));
+	ck_assert(!conf_may_consume(conf, "w", "none"));
+	conf_unref(&conf);
+	conf = load_good("queue any { path = \"/a/\" executor = pull }\n");
+	ck_assert(conf_may_use(conf, "", "any"));
+	ck_assert(conf_may_consume(conf, "", "any"));
+	conf_unref(&conf);
+}
+END_TEST
+
 START_TEST(a_running_daemon_follows_all_but_five_settings)
 {
 	const struct follow *row = &follows[_i];
@@ -826,6 +853,7 @@ conf_suite(void)
 	tcase_add_test(tcase, a_reading_may_be_repeated_after_a_bad_one);
 	tcase_add_loop_test(tcase,
 	    a_running_daemon_follows_all_but_five_settings, 0, LENGTH(follows));
+	tcase_add_test(tcase, who_may_consume_is_for_the_operator_to_say);
 	tcase_add_test(tcase, every_setting_can_be_told);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -78,6 +78,7 @@ START_TEST(a_new_job_shows_every_key_and_null_for_what_is_not)
 	    "\"finished_at\":null,\"expires_at\":null,"
 	    "\"attempts\":0,\"max_attempts\":3,\"position\":null,"
 	    "\"estimated_wait_ms\":null,\"progress\":null,"
+	    "\"progress_message\":null,"
 	    "\"idempotency_key\":null,\"ordering_key\":null,\"priority\":5,"
 	    "\"batch\":null," REQUEST "\"response\":null,\"error\":null,"
 	    "\"callback\":null," LINKS);
@@ -85,9 +86,89 @@ START_TEST(a_new_job_shows_every_key_and_null_for_what_is_not)
 }
 END_TEST
 
+/* What the document says under a key, up to the comma behind it. */
+static void
+check_member(const struct job *job, const struct document_facts *facts,
+    const char *member)
+{
+	struct buf out;
+	buf_init(&out, 100000);
+	ck_assert(document_text(&out, job, NULL, facts));
+	ck_assert_msg(strstr(buf_text(&out), member) != NULL, "%s in %s",
+	    member, buf_text(&out));
+	buf_free(&out);
+}
+
+START_TEST(progress_is_the_shortest_number_that_means_it)
+{
+	static const struct {
+		double progress;
+		const char *text;
+	} rows[] = {
+		{ 0, "\"progress\":0," },
+		{ 0.4, "\"progress\":0.4," },
+		{ 1, "\"progress\":1," },
+		{ 1.0 / 3, "\"progress\":0.3333333333333333," },
+		{ 1e-7, "\"progress\":1e-07," },
+		{ -1, "\"progress\":null," },
+	};
+	struct job job;
+	fill_job(&job);
+	job.progress_message = strdup("half \"done\"");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		job.progress = rows[i].progress;
+		check_member(&job, NULL, rows[i].text);
+	}
+	check_member(&job, NULL,
+	    "\"progress_message\":\"half \\\"done\\\"\",");
+	job_clear(&job);
+}
+END_TEST
+
+START_TEST(a_consumer_sees_the_request_and_its_lease)
+{
+	struct payload request = { strdup("A: b\nA: c\n"),
+		blob_new("\0\1", 2) };
+	struct document_facts facts = { .estimated_wait_ms = -1,
+		.request = &request,
+		.shows_lease = true };
+	struct job job;
+	fill_job(&job);
+	check_member(&job, &facts,
+	    "\"size\":256,\"headers\":{\"A\":\"b, c\"},"
+	    "\"body_base64\":\"AAE=\"},\"response\":");
+	check_member(&job, &facts, ",\"lease_token\":null,"
+				   "\"lease_until\":null}");
+	strcpy(job.lease_token, "0123456789abcdef0123456789abcdef");
+	job.lease_until_ms = AT_MS;
+	check_member(&job, &facts,
+	    ",\"lease_token\":\"0123456789abcdef0123456789abcdef\","
+	    "\"lease_until\":\"2023-11-14T22:13:20.000Z\"}");
+	payload_clear(&request);
+	job_clear(&job);
+}
+END_TEST
+
+START_TEST(progress_makes_another_version_of_the_document)
+{
+	struct document_facts facts = { .estimated_wait_ms = -1 };
+	struct job job;
+	uint64_t before, between;
+	fill_job(&job);
+	before = document_version(&job, NULL, &facts);
+	job.progress = 0.1;
+	between = document_version(&job, NULL, &facts);
+	ck_assert(before != between);
+	job.progress_message = strdup("x");
+	ck_assert(document_version(&job, NULL, &facts) != between);
+	job_clear(&job);
+}
+END_TEST
+
 START_TEST(a_finished_job_shows_all_there_is)
 {
-	struct document_facts facts = { "https://jobs.example", 17, 2300 };
+	struct document_facts facts = { .public_url = "https://jobs.example",
+		.position = 17, .estimated_wait_ms = 2300 };
 	struct job job;
 	struct delivery delivery;
 	fill_job(&job);
@@ -118,6 +199,7 @@ START_TEST(a_finished_job_shows_all_there_is)
 	    "\"expires_at\":\"2023-11-14T22:14:20.000Z\","
 	    "\"attempts\":3,\"max_attempts\":3,\"position\":17,"
 	    "\"estimated_wait_ms\":2300,\"progress\":null,"
+	    "\"progress_message\":null,"
 	    "\"idempotency_key\":\"key \\\"1\\\"\","
 	    "\"ordering_key\":\"customer-7\",\"priority\":0,"
 	    "\"batch\":\"" BATCH_ID "\"," REQUEST
@@ -235,7 +317,8 @@ END_TEST
 
 START_TEST(a_prefix_with_quotes_is_escaped)
 {
-	struct document_facts facts = { "http://x/\"", 0, -1 };
+	struct document_facts facts = { .public_url = "http://x/\"",
+		.estimated_wait_ms = -1 };
 	struct job job;
 	struct buf out;
 	fill_job(&job);
@@ -359,6 +442,9 @@ main(void)
 	tcase_add_test(cases,
 	    a_new_job_shows_every_key_and_null_for_what_is_not);
 	tcase_add_test(cases, a_finished_job_shows_all_there_is);
+	tcase_add_test(cases, progress_is_the_shortest_number_that_means_it);
+	tcase_add_test(cases, a_consumer_sees_the_request_and_its_lease);
+	tcase_add_test(cases, progress_makes_another_version_of_the_document);
 	tcase_add_test(cases, an_error_is_forgotten_once_the_job_has_succeeded);
 	tcase_add_test(cases, a_callback_without_delivery_is_pending);
 	tcase_add_test(cases, an_end_nobody_asked_to_hear_of_has_no_callback);

@@ -105,6 +105,47 @@ find(const struct json_document *document, const char *first,
 	return value;
 }
 
+/* ---- the moment of the event ---- */
+
+START_TEST(an_event_of_a_run_is_as_it_was_whatever_came_later)
+{
+	static const enum job_event events[] = { EVENT_STARTED,
+		EVENT_PROGRESS };
+
+	for (int i = 0; i < 2; i++) {
+		struct json_document *document;
+
+		delivery.event = events[i];
+		delivery.run = 1;
+		delivery.run_started_at_ms = AT_MS + 1;
+		delivery.progress = 0.25;
+		free(delivery.progress_message);
+		delivery.progress_message = strdup("then");
+		job.attempts = 3;
+		job.started_at_ms = AT_MS + 9000;
+		job.progress = 0.75;
+		free(job.progress_message);
+		job.progress_message = strdup("now");
+		build(FORMAT_STANDARD);
+		document = read_body();
+		ck_assert_str_eq(find(document, "data", "status", NULL)->text,
+		    "running");
+		ck_assert_str_eq(find(document, "data", "attempts", NULL)->text,
+		    "1");
+		ck_assert_str_eq(
+		    find(document, "data", "started_at", NULL)->text,
+		    "2023-11-14T22:13:20.001Z");
+		ck_assert_str_eq(find(document, "data", "progress", NULL)->text,
+		    "0.25");
+		ck_assert_str_eq(
+		    find(document, "data", "progress_message", NULL)->text,
+		    "then");
+		json_document_free(&document);
+		envelope_clear(&envelope);
+	}
+}
+END_TEST
+
 /* ---- standard ---- */
 
 START_TEST(standard_is_type_timestamp_and_the_job)
@@ -125,6 +166,7 @@ START_TEST(standard_is_type_timestamp_and_the_job)
 	    "\"finished_at\":\"2023-11-14T22:13:20.002Z\","
 	    "\"expires_at\":null,\"attempts\":1,\"max_attempts\":3,"
 	    "\"position\":null,\"estimated_wait_ms\":null,\"progress\":null,"
+	    "\"progress_message\":null,"
 	    "\"idempotency_key\":null,\"ordering_key\":null,\"priority\":5,"
 	    "\"batch\":null,\"request\":{\"method\":\"POST\",\"path\":\"/x\","
 	    "\"content_type\":null,\"size\":0},"
@@ -473,6 +515,8 @@ static void
 add_json_cases(TCase *cases)
 {
 	tcase_add_test(cases, standard_is_type_timestamp_and_the_job);
+	tcase_add_test(cases,
+	    an_event_of_a_run_is_as_it_was_whatever_came_later);
 	tcase_add_test(cases,
 	    repeated_fields_are_joined_under_their_first_spelling);
 	tcase_add_test(cases, ten_thousand_fields_are_joined_as_well);

@@ -179,7 +179,7 @@ START_TEST(a_client_takes_as_many_places_as_it_may)
 	ck_assert_int_eq(atomic_load(&client.gauge->places), 2);
 	client_give_place(&client);
 	ck_assert(client_take_place(&client));
-	client_hold_place(&client);
+	gauges_hold_client(gauges, "acme");
 	ck_assert_int_eq(atomic_load(&client.gauge->places), 3);
 }
 END_TEST
@@ -192,7 +192,7 @@ START_TEST(who_has_no_limit_always_finds_a_place)
 	ck_assert_int_eq(atomic_load(&client.gauge->places), 100);
 	ck_assert(client_take_place(NULL));
 	client_give_place(NULL);
-	client_hold_place(NULL);
+	gauges_hold_client(gauges, "");
 }
 END_TEST
 

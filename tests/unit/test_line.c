@@ -113,6 +113,20 @@ START_TEST(how_many_stand_before_does_not_ask_whether_one_is_there)
 }
 END_TEST
 
+START_TEST(the_first_from_somewhere_on_is_found)
+{
+	ck_assert_ptr_null(line_at(line, 0, 0));
+	for (int64_t i = 0; i < 2000; i += 2)
+		join(i % 3, i);
+	ck_assert_int_eq(line_at(line, 0, 6)->seq, 6);
+	ck_assert_int_eq(line_at(line, 0, 7)->seq, 12);
+	ck_assert_int_eq(line_at(line, 0, 5000)->rank, 1);
+	ck_assert_int_eq(line_at(line, -5, 9)->seq, 0);
+	ck_assert_ptr_null(line_at(line, 2, 2000));
+	ck_assert_ptr_null(line_at(line, 3, 0));
+}
+END_TEST
+
 START_TEST(a_line_weighs_what_those_weigh_who_stand_in_it)
 {
 	ck_assert_int_eq(line_bytes(line), 0);
@@ -329,6 +343,7 @@ main(void)
 	tcase_add_test(cases,
 	    how_many_stand_before_does_not_ask_whether_one_is_there);
 	tcase_add_test(cases, a_line_weighs_what_those_weigh_who_stand_in_it);
+	tcase_add_test(cases, the_first_from_somewhere_on_is_found);
 	tcase_add_test(cases, one_is_found_by_its_number_alone);
 	tcase_add_test(cases, a_long_backlog_leaves_in_the_order_it_came);
 	tcase_add_test(cases,

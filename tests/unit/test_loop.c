@@ -495,16 +495,6 @@ START_TEST(a_watch_may_be_freed_by_another_of_the_same_turn)
 }
 END_TEST
 
-START_TEST(what_cannot_be_waited_for_is_not_watched)
-{
-	open_pair();
-	close_pair();
-	ck_assert_ptr_null(loop_watch_new(room.loop, pair.read_fd,
-	    LOOP_WISH_READ, note_one, &room));
-	loop_watch_free(&pair.readable);
-}
-END_TEST
-
 /* ---- signals ---- */
 
 static void
@@ -585,7 +575,6 @@ main(void)
 	tcase_add_test(tcase, a_descriptor_is_told_of_as_long_as_it_is_ready);
 	tcase_add_test(tcase,
 	    a_watch_may_be_freed_by_another_of_the_same_turn);
-	tcase_add_test(tcase, what_cannot_be_waited_for_is_not_watched);
 	tcase_add_test(tcase, a_signal_is_handled_in_a_turn);
 	tcase_add_test(tcase, a_started_loop_leaves_signals_to_the_main_thread);
 	suite_add_tcase(suite, tcase);

@@ -63,6 +63,7 @@ static const struct {
 	    "callbackd_deliveries_delivered_total 3" },
 	{ METRIC_DELIVERIES_DEAD, "callbackd_deliveries_dead_total 3" },
 	{ METRIC_DELIVERY_RETRIES, "callbackd_delivery_retries_total 3" },
+	{ METRIC_LEASES, "callbackd_leases_total 3" },
 	{ METRIC_PURGED, "callbackd_jobs_purged_total 3" },
 };
 

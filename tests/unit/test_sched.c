@@ -429,12 +429,109 @@ START_TEST(the_wait_comes_from_the_drain_rate)
 }
 END_TEST
 
+/* ---- jobs that are pulled ---- */
+
+START_TEST(pulled_jobs_are_let_go_only_one_by_one)
+{
+	struct waiting next;
+
+	queues[0].executor = EXECUTOR_PULL;
+	ck_assert(!sched_admit(sched, "work", now_ms));
+	waits("work", 1, 5, 0);
+	waits("work", 2, 0, 0);
+	waits("work", 3, 5, now_ms + 100);
+	nobody_is_next();
+	ck_assert_int_eq(sched_due_mono_ms(sched), INT64_MAX);
+	ck_assert_int_eq(sched_pull_due_mono_ms(sched, "work"), 0);
+	ck_assert(sched_next_pulled(sched, "work", now_ms, &next));
+	ck_assert_int_eq(next.seq, 2);
+	gauge_says("work", 2, 1);
+	ck_assert(sched_next_pulled(sched, "work", now_ms, &next));
+	ck_assert_int_eq(next.seq, 1);
+	ck_assert_int_eq(sched_pull_due_mono_ms(sched, "work"), INT64_MAX);
+	sched_give_slot(sched, "work");
+	ck_assert(!sched_next_pulled(sched, "work", now_ms, &next));
+	ck_assert_int_eq(sched_pull_due_mono_ms(sched, "work"), NOW + 100);
+	now_ms += 100;
+	ck_assert(sched_next_pulled(sched, "work", now_ms, &next));
+	ck_assert_int_eq(next.seq, 3);
+}
+END_TEST
+
+START_TEST(only_pulled_jobs_can_be_pulled)
+{
+	struct waiting next;
+
+	waits("work", 1, 5, 0);
+	ck_assert(!sched_next_pulled(sched, "work", now_ms, &next));
+	ck_assert(!sched_next_pulled(sched, "none", now_ms, &next));
+	ck_assert_int_eq(sched_pull_due_mono_ms(sched, "work"), INT64_MAX);
+	ck_assert_int_eq(sched_pull_due_mono_ms(sched, "none"), INT64_MAX);
+	next_is("work", 1);
+}
+END_TEST
+
+START_TEST(a_queue_may_be_paused_before_it_is_configured)
+{
+	struct conf_queue all[3];
+	struct conf bigger = { .queues = all, .queue_count = 3 };
+
+	memcpy(all, queues, sizeof(queues));
+	all[2] = queues[1];
+	strcpy(all[2].name, "later");
+	ck_assert(sched_pause(sched, "later", true));
+	ck_assert(gauges_adopt(gauges, &bigger));
+	ck_assert(sched_follow(sched, &bigger));
+	waits("later", 1, 5, 0);
+	nobody_is_next();
+	ck_assert(sched_pause(sched, "later", false));
+	next_is("later", 1);
+}
+END_TEST
+
+START_TEST(a_queue_can_be_looked_at)
+{
+	const int64_t first = uuid_seq_at(1000), second = uuid_seq_at(2000);
+	struct queue_facts facts;
+
+	ck_assert(!sched_look(sched, "none", now_ms, &facts));
+	ck_assert(sched_look(sched, "work", now_ms, &facts));
+	ck_assert_str_eq(facts.name, "work");
+	ck_assert_int_eq(facts.oldest_at_ms, -1);
+	ck_assert_int_eq(facts.waiting + facts.running, 0);
+	ck_assert_double_eq(facts.accepted_per_s, 0);
+	waits("work", second, 0, 0);
+	waits("work", first, 9, 0);
+	waits("work", 7, 5, now_ms + 100);
+	for (int i = 0; i < 600; i++) {
+		now_ms += 100;
+		sched_accepted(sched, "work", now_ms);
+	}
+	ck_assert(sched_look(sched, "work", NOW, &facts));
+	ck_assert_int_eq(facts.waiting, 3);
+	ck_assert_int_eq(facts.delayed, 1);
+	ck_assert_int_eq(facts.oldest_at_ms, 1000);
+	ck_assert_int_eq(facts.capacity, 1000);
+	ck_assert_int_eq(facts.concurrency, 2);
+	ck_assert(sched_pause(sched, "work", true));
+	ck_assert(sched_look(sched, "work", now_ms, &facts));
+	ck_assert(facts.is_paused);
+	ck_assert_int_eq(facts.delayed, 0);
+	ck_assert_int_eq(facts.oldest_at_ms, uuid_ms(7));
+	ck_assert(facts.accepted_per_s > 9.5 && facts.accepted_per_s < 10.5);
+}
+END_TEST
+
 static TCase *
 make_cases(void)
 {
 	TCase *cases = tcase_create("sched");
 
 	tcase_add_checked_fixture(cases, make_sched, drop_sched);
+	tcase_add_test(cases, pulled_jobs_are_let_go_only_one_by_one);
+	tcase_add_test(cases, only_pulled_jobs_can_be_pulled);
+	tcase_add_test(cases, a_queue_may_be_paused_before_it_is_configured);
+	tcase_add_test(cases, a_queue_can_be_looked_at);
 	tcase_add_test(cases, nobody_runs_where_nobody_waits);
 	tcase_add_test(cases, a_sched_without_queues_is_quiet);
 	tcase_add_test(cases, priority_goes_before_age);
