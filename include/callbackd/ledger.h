@@ -202,7 +202,8 @@ struct ledger *ledger_new(const struct ledger_setup *setup,
     struct reason *why_out);
 bool ledger_start(struct ledger *ledger);
 
-/* Takes the order. False, and the caller keeps it, when too many wait: 503. */
+/* Takes the order, on its loop's thread. False, and the caller keeps it, when
+ * too many wait: 503. */
 bool ledger_ask(struct ledger *ledger, struct order *order);
 
 /* Whoever asked this ORDER_LEASE has gone away: it is given nothing more. It is
@@ -222,7 +223,7 @@ void ledger_unwatch(struct ledger *ledger, const struct watch_room *room,
 void ledger_hurry(struct ledger *ledger, const struct order *order,
     int64_t job_seq);
 
-/* A run or a post is over; takes it. Never refused. */
+/* A run or a post is over; takes it, on its loop's thread. Never refused. */
 void ledger_run_ended(struct ledger *ledger, struct run *run);
 void ledger_post_ended(struct ledger *ledger, struct post *post);
 

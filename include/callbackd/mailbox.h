@@ -40,6 +40,9 @@ int mailbox_fd(const struct mailbox *box);
  * already wait. Any thread. */
 bool mailbox_offer(struct mailbox *box, struct mail *mail);
 
+/* True when more further messages would be let in now. Any thread. */
+bool mailbox_has_room(struct mailbox *box, size_t more);
+
 /* Answers to what was let in before: always taken, since the room for them was
  * set aside with the question. Any thread. Leaves list empty. */
 void mailbox_post(struct mailbox *box, struct mail *mail);

@@ -147,6 +147,7 @@ struct open_job {
 	int64_t expires_at_ms;
 	int64_t request_bytes;
 	int64_t lease_until_ms;    /* -1: no consumer holds it */
+	int64_t started_at_ms;     /* of the latest run; -1: none */
 	int32_t priority, attempts, max_attempts;
 	enum job_status status;
 	const char *queue;         /* borrowed */
@@ -162,6 +163,7 @@ struct open_delivery {
 	int32_t attempts;
 	enum delivery_state state; /* pending or held */
 	const char *url;           /* borrowed */
+	const char *attempts_json; /* borrowed; NULL: none yet */
 };
 enum store_result store_each_open_delivery(struct store *store,
     bool (*each)(const struct open_delivery *delivery, void *arg), void *arg);

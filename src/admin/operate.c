@@ -52,8 +52,8 @@ static void
 ask_to_pause(struct admin *admin, struct http_exchange *exchange,
     const char *name, bool pauses)
 {
-	struct order *order =
-	    order_new(ORDER_PAUSE, admin->loop, paused, exchange);
+	struct order *order = order_new(ORDER_PAUSE, admin->loop, paused,
+	    exchange);
 
 	if (order == NULL) {
 		reply_problem(&exchange, 503, "overloaded", "no memory", NULL);

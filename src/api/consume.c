@@ -139,8 +139,7 @@ static bool
 add_field(struct headers *headers, const char *name,
     const struct json_value *field, struct objection *objection)
 {
-	const char *value =
-	    field->kind == JSON_STRING ? text_of(field) : NULL;
+	const char *value = field->kind == JSON_STRING ? text_of(field) : NULL;
 
 	if (value == NULL)
 		return means_nothing(objection, name, "values are strings");
@@ -296,10 +295,28 @@ give_up(struct call *call, struct order *order,
 	order_free(&order);
 }
 
+/* What a table cannot say. */
+static bool
+has_all(const struct json_value *root, enum order_kind kind,
+    struct objection *objection)
+{
+	const struct json_value *token = json_member(root, "lease_token");
+
+	if (kind == ORDER_LEASE)
+		return true;
+	if (token == NULL || token->kind == JSON_NULL)
+		return means_nothing(objection, "lease_token", "must be given");
+	if (kind == ORDER_PROGRESS && json_member(root, "progress") == NULL &&
+	    json_member(root, "message") == NULL)
+		return means_nothing(objection, "progress",
+		    "it or message must be given");
+	return true;
+}
+
 /* Reads the request into the order; else refuses and frees it. */
 static bool
-read_members(struct call *call, struct order *order,
-    const struct member *table, struct objection *objection)
+read_members(struct call *call, struct order *order, const struct member *table,
+    struct objection *objection)
 {
 	struct json_document *document = members_of(call, "the request");
 	bool good;
@@ -309,7 +326,8 @@ read_members(struct call *call, struct order *order,
 		order_free(&order);
 		return false;
 	}
-	good = members_take(json_root(document), table, order, objection);
+	good = members_take(json_root(document), table, order, objection) &&
+	    has_all(json_root(document), order->kind, objection);
 	json_document_free(&document);
 	if (!good)
 		give_up(call, order, objection);
@@ -489,6 +507,8 @@ order_of_holder(struct call *call, enum order_kind kind,
 		give_up(call, order, &objection);
 		return NULL;
 	}
+	if (order->run != NULL) /* unless it says otherwise */
+		order->run->verdict = VERDICT_RETRY;
 	return read_members(call, order, table, &objection) ? order : NULL;
 }
 
@@ -508,8 +528,8 @@ judge_result(struct run *run, int64_t now_ms)
 void
 complete_job(struct call *call)
 {
-	struct order *order =
-	    order_of_holder(call, ORDER_END_LEASE, complete_members);
+	struct order *order = order_of_holder(call, ORDER_END_LEASE,
+	    complete_members);
 
 	if (order == NULL)
 		return;
@@ -520,8 +540,8 @@ complete_job(struct call *call)
 void
 fail_job(struct call *call)
 {
-	struct order *order =
-	    order_of_holder(call, ORDER_END_LEASE, fail_members);
+	struct order *order = order_of_holder(call, ORDER_END_LEASE,
+	    fail_members);
 
 	if (order == NULL)
 		return;
@@ -532,8 +552,8 @@ fail_job(struct call *call)
 void
 extend_lease(struct call *call)
 {
-	struct order *order =
-	    order_of_holder(call, ORDER_EXTEND, extend_members);
+	struct order *order = order_of_holder(call, ORDER_EXTEND,
+	    extend_members);
 
 	if (order != NULL)
 		ask(order);
@@ -542,8 +562,8 @@ extend_lease(struct call *call)
 void
 report_progress(struct call *call)
 {
-	struct order *order =
-	    order_of_holder(call, ORDER_PROGRESS, progress_members);
+	struct order *order = order_of_holder(call, ORDER_PROGRESS,
+	    progress_members);
 
 	if (order != NULL)
 		ask(order);

@@ -10,8 +10,7 @@ is_json(const char *content_type)
 	static const char type[] = "application/json";
 	size_t len = sizeof(type) - 1;
 
-	return content_type != NULL &&
-	    text_starts_nocase(content_type, type) &&
+	return content_type != NULL && text_starts_nocase(content_type, type) &&
 	    strchr("; \t", content_type[len]) != NULL;
 }
 
@@ -129,8 +128,9 @@ take_bytes(const char *place, const struct json_value *value, bool is_base64,
 	}
 	if (is_base64) {
 		bytes = malloc(len / 4 * 3 + 1);
-		if (bytes != NULL && !text_base64_decode(value->text,
-			value->text_len, bytes, &len)) {
+		if (bytes != NULL &&
+		    !text_base64_decode(value->text, value->text_len, bytes,
+			&len)) {
 			free(bytes);
 			(void)means_nothing(objection, place,
 			    "base64 with padding");

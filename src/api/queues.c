@@ -18,8 +18,7 @@ queue_named(const struct call *call, char out[NAME_SIZE],
 		if (name_is_legal(out))
 			return true;
 	}
-	return object_to(objection, REFUSE_NOT_FOUND,
-	    "there is no such queue");
+	return object_to(objection, REFUSE_NOT_FOUND, "there is no such queue");
 }
 
 /* ---- the document ---- */
@@ -90,8 +89,7 @@ write_queues(struct json_writer *json, const struct call *call,
 	json_array(json);
 	for (int i = 0; i < order->queue_count; i++)
 		if (conf_may_use(conf, call->client, order->queues[i].name))
-			queue_write(json, &order->queues[i],
-			    conf->public_url);
+			queue_write(json, &order->queues[i], conf->public_url);
 	json_array_end(json);
 	json_object_end(json);
 }

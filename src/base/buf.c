@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum {
-	FIRST_BYTES = 128 /* most texts of ours fit after one or two steps */
+	FIRST_BYTES = 512 /* most texts of ours fit after one or two steps */
 };
 
 void
@@ -79,7 +79,9 @@ buf_append(struct buf *buf, const void *bytes, size_t len)
 {
 	if (buf->failed)
 		return false;
-	if (!buf_reserve(buf, len)) {
+	/* Most pieces fit: a job is written in some hundred of them. */
+	if ((buf->cap - buf->len <= len || buf->data == NULL) &&
+	    !buf_reserve(buf, len)) {
 		buf->failed = true;
 		return false;
 	}

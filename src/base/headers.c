@@ -163,7 +163,8 @@ header_is_hop_by_hop(const char *name, size_t name_len, const char *connection)
 	size_t count = sizeof(hop_by_hop) / sizeof(hop_by_hop[0]);
 
 	for (size_t i = 0; i < count; i++)
-		if (text_equal_nocase_n(name, name_len, hop_by_hop[i]))
+		if (strlen(hop_by_hop[i]) == name_len &&
+		    text_equal_nocase_n(name, name_len, hop_by_hop[i]))
 			return true;
 	return connection != NULL && list_names(connection, name, name_len);
 }

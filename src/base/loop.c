@@ -55,6 +55,9 @@ struct loop {
 	unsigned timer_count;
 	unsigned watch_count;
 
+	struct mailbox *bundle_to; /* whom the bundle is for */
+	struct mail_list bundle;   /* sent in this turn, not yet posted */
+
 	pthread_t thread;
 	bool has_thread;
 	bool in_turn; /* the moments below are those of this turn */
@@ -223,6 +226,35 @@ loop_post_list(struct loop *loop, struct mail_list *list)
 	mailbox_post_list(loop->box, list);
 }
 
+static void
+post_bundle(struct loop *loop)
+{
+	if (loop->bundle.count > 0)
+		mailbox_post_list(loop->bundle_to, &loop->bundle);
+}
+
+void
+loop_send(struct loop *loop, struct mailbox *to, struct mail *mail)
+{
+	if (!loop->in_turn) {
+		mailbox_post(to, mail);
+		return;
+	}
+	if (loop->bundle_to != to)
+		post_bundle(loop);
+	loop->bundle_to = to;
+	mail_list_add(&loop->bundle, mail);
+}
+
+bool
+loop_send_offer(struct loop *loop, struct mailbox *to, struct mail *mail)
+{
+	if (!mailbox_has_room(to, loop->bundle.count + 1))
+		return false;
+	loop_send(loop, to, mail);
+	return true;
+}
+
 /* ---- birth and death ---- */
 
 /* No locks: a loop is its own thread's. Changes of what a descriptor waits for
@@ -358,6 +390,7 @@ loop_run(struct loop *loop)
 		loop->moments_known = false;
 		rc = event_base_loop(loop->base, EVLOOP_ONCE);
 		assert(rc == 0); /* 1: no events, but there are two always */
+		post_bundle(loop);
 	}
 	loop->in_turn = false;
 	log_flush(loop->log);

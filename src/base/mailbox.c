@@ -161,6 +161,17 @@ mailbox_offer(struct mailbox *box, struct mail *mail)
 	return true;
 }
 
+bool
+mailbox_has_room(struct mailbox *box, size_t more)
+{
+	bool has_room;
+
+	lock_box(box);
+	has_room = box->waiting.count + more <= box->limit;
+	unlock_box(box);
+	return has_room;
+}
+
 void
 mailbox_post(struct mailbox *box, struct mail *mail)
 {

@@ -130,8 +130,7 @@ wait_in_line(struct ledger *ledger, struct order *order)
 	struct consumers *consumers = ledger->consumers;
 	const struct line_item item = { order->hold_end_ms,
 		(int64_t)(intptr_t)order, 0, 0 };
-	struct waits *waits =
-	    find_or_add_waits(consumers, order->filter_queue);
+	struct waits *waits = find_or_add_waits(consumers, order->filter_queue);
 
 	if (waits == NULL)
 		return false;
@@ -174,8 +173,8 @@ leave_line(struct ledger *ledger, struct order *order)
 static int64_t
 allowed_wait_ms(const struct ledger *ledger, const struct order *order)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, order->filter_queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    order->filter_queue);
 
 	if (queue == NULL || ledger->consumers->waiting >= WAITING_MAX)
 		return 0;
@@ -186,8 +185,7 @@ allowed_wait_ms(const struct ledger *ledger, const struct order *order)
 void
 consumer_arrives(struct ledger *ledger, struct order *order)
 {
-	order->hold_end_ms =
-	    ledger->mono_ms + allowed_wait_ms(ledger, order);
+	order->hold_end_ms = ledger->mono_ms + allowed_wait_ms(ledger, order);
 	if (!wait_in_line(ledger, order))
 		answer_order(ledger, order, ORDER_UNAVAILABLE);
 }
@@ -239,8 +237,8 @@ consumers_due_mono_ms(struct ledger *ledger)
 
 	for (const struct waits *waits = consumers->waits; waits != NULL;
 	     waits = waits->next) {
-		int64_t ready_mono_ms =
-		    sched_pull_due_mono_ms(ledger->sched, waits->queue);
+		int64_t ready_mono_ms = sched_pull_due_mono_ms(ledger->sched,
+		    waits->queue);
 
 		if (ready_mono_ms < due_mono_ms)
 			due_mono_ms = ready_mono_ms;
@@ -254,8 +252,8 @@ int64_t
 lease_length_ms(const struct ledger *ledger, const struct job *job,
     int64_t asked_ms)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, job->queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    job->queue);
 	int64_t length_ms = queue != NULL ? queue->timeout_ms
 					  : LEASE_FALLBACK_MS;
 

@@ -16,15 +16,10 @@
 #include "callbackd/ledger.h"
 #include "callbackd/line.h"
 #include "callbackd/sched.h"
+#include "fresh.h"
 #include "ring.h"
 
 #define TURN_MAX 256 /* pieces a transaction: performance.md 2.4, the flat part */
-
-/* A delivery that a run of this turn has caused, with all it needs. */
-struct fresh {
-	int64_t seq;       /* of the delivery */
-	struct post *post; /* NULL: it has gone */
-};
 
 /* Messages on their way to one loop. */
 struct outbox {
@@ -59,8 +54,6 @@ struct ledger {
 	struct mail_list runs;     /* struct run, ended */
 	struct mail_list posts;    /* struct post, ended */
 	struct mail_list claims;   /* struct run, about to begin */
-	struct fresh fresh[TURN_MAX];
-	unsigned fresh_count;
 	bool is_writing;           /* a transaction is open */
 	bool must_last;            /* it needs a durable commit */
 
@@ -70,6 +63,7 @@ struct ledger {
 	bool is_sick;
 	int64_t heal_mono_ms;      /* when to try the store again */
 
+	struct fresh fresh;        /* deliveries at hand */
 	struct line *due;          /* deliveries: rank due_mono_ms */
 	struct line *expiring;     /* jobs: rank mono moment of expiry */
 	struct line *cancelled;    /* jobs whose run is void: rank 0 */
@@ -251,8 +245,8 @@ enum store_result prepare_post_end(struct ledger *ledger, struct mail *mail);
 void conclude_post_end(struct ledger *ledger, struct mail *mail);
 /* A pending delivery waits for its moment, or for its host. */
 void plan_delivery(struct ledger *ledger, const struct delivery *delivery);
-/* Remembers, for this turn, what a delivery needs, so that it need not be read
- * back. Moves job, delivery and payloads out of run. */
+/* Keeps at hand what its delivery needs, so that it need not be read back.
+ * Moves job, delivery and payloads out of run. */
 void keep_fresh(struct ledger *ledger, struct run *run);
 void wake_deliveries(struct ledger *ledger);
 void let_deliveries_go(struct ledger *ledger);

@@ -24,7 +24,8 @@
 
 struct leases {
 	struct line *ends; /* rank: monotonic moment; seq: of the job */
-	struct line *held; /* rank: 0; seq: of the job; bytes, tag: the moment */
+	struct line
+	    *held; /* rank: 0; seq: of the job; bytes, tag: the moment */
 };
 
 struct leases *
@@ -78,8 +79,7 @@ find_lease(const struct ledger *ledger, int64_t seq, int64_t *until_mono_ms_out)
 
 	if (item == NULL || item->seq != seq)
 		return false;
-	*until_mono_ms_out =
-	    (int64_t)((uint64_t)item->tag << 32 | item->bytes);
+	*until_mono_ms_out = (int64_t)((uint64_t)item->tag << 32 | item->bytes);
 	return true;
 }
 
@@ -191,8 +191,8 @@ load_held(struct ledger *ledger, struct order *order, struct uuid id,
 	enum store_result result = store_get_job(ledger->store, id, job);
 
 	order->result = ORDER_OK;
-	if (result == STORE_MISSING || (result == STORE_OK &&
-		!may_know_of(ledger, order, job)))
+	if (result == STORE_MISSING ||
+	    (result == STORE_OK && !may_know_of(ledger, order, job)))
 		order->result = ORDER_MISSING;
 	else if (result == STORE_OK &&
 	    (job->lease_token[0] == '\0' ||
@@ -207,8 +207,8 @@ load_held(struct ledger *ledger, struct order *order, struct uuid id,
 static void
 refuse_large(const struct ledger *ledger, struct run *run)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, run->job.queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    run->job.queue);
 
 	if (queue == NULL || run->response_bytes <= queue->max_result_bytes)
 		return;
@@ -225,8 +225,8 @@ static enum store_result
 prepare_end(struct ledger *ledger, struct order *order)
 {
 	struct run *run = order->run;
-	enum store_result result =
-	    load_held(ledger, order, order->job.id, &run->job);
+	enum store_result result = load_held(ledger, order, order->job.id,
+	    &run->job);
 
 	if (result != STORE_OK || order->result != ORDER_OK)
 		return result;
@@ -322,8 +322,8 @@ add_progress_event(struct ledger *ledger, struct order *order)
 		return STORE_OK;
 	if (result != STORE_MISSING)
 		return result;
-	return add_event(ledger, &order->job, EVENT_PROGRESS,
-	    &order->delivery, &order->has_delivery);
+	return add_event(ledger, &order->job, EVENT_PROGRESS, &order->delivery,
+	    &order->has_delivery);
 }
 
 /* May be lost with the power: it is but a word on the way. */
@@ -347,7 +347,7 @@ conclude_progress(struct ledger *ledger, struct order *order)
 		plan_delivery(ledger, &order->delivery);
 	delivery_clear(&order->delivery);
 	order->has_delivery = false; /* not that of the job's end */
-	job_changed(ledger, &order->job);
+	job_progressed(ledger, &order->job);
 }
 
 /* ---- all of them ---- */

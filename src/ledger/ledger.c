@@ -108,21 +108,21 @@ bool
 ledger_ask(struct ledger *ledger, struct order *order)
 {
 	order->mail.open = order_open_cb;
-	return mailbox_offer(ledger->inbox, &order->mail);
+	return loop_send_offer(order->from, ledger->inbox, &order->mail);
 }
 
 void
 ledger_run_ended(struct ledger *ledger, struct run *run)
 {
 	run->mail.open = run_open_cb;
-	mailbox_post(ledger->inbox, &run->mail);
+	loop_send(run->loop, ledger->inbox, &run->mail);
 }
 
 void
 ledger_post_ended(struct ledger *ledger, struct post *post)
 {
 	post->mail.open = post_open_cb;
-	mailbox_post(ledger->inbox, &post->mail);
+	loop_send(post->loop, ledger->inbox, &post->mail);
 }
 
 void
@@ -251,6 +251,7 @@ static void
 free_rooms(struct ledger *ledger)
 {
 	store_close(&ledger->store);
+	fresh_clear(&ledger->fresh);
 	line_free(&ledger->due);
 	line_free(&ledger->expiring);
 	line_free(&ledger->cancelled);

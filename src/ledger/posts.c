@@ -4,8 +4,8 @@
  *      ▲                                     │
  *      └────────── schedule_wait_ms ─────────┘
  *
- * What a delivery needs is read from the store when it goes; only those that a
- * turn's own runs have just caused go with what is still in memory.
+ * What a delivery needs is read from the store when it goes, unless it is still
+ * at hand from the run that caused it (fresh.h).
  *
  * Invariants
  *  1. A pending delivery is in the due line, in a line of its host or under
@@ -125,11 +125,8 @@ wake_deliveries(struct ledger *ledger)
 void
 keep_fresh(struct ledger *ledger, struct run *run)
 {
-	struct post *post;
+	struct post *post = post_new();
 
-	if (ledger->fresh_count == TURN_MAX)
-		return;
-	post = post_new();
 	if (post == NULL)
 		return;
 	post->loop = run->loop;
@@ -142,39 +139,8 @@ keep_fresh(struct ledger *ledger, struct run *run)
 	run->request = (struct payload){ NULL, NULL };
 	run->response = (struct payload){ NULL, NULL };
 	blob_unref(&post->request.body);
-	ledger->fresh[ledger->fresh_count++] =
-	    (struct fresh){ post->delivery.id.seq, post };
-}
-
-static int
-compare_fresh(const void *a, const void *b)
-{
-	int64_t left = ((const struct fresh *)a)->seq;
-	int64_t right = ((const struct fresh *)b)->seq;
-
-	return (left > right) - (left < right);
-}
-
-/* NULL: it is not among this turn's. */
-static struct post *
-take_fresh(struct ledger *ledger, int64_t seq)
-{
-	const struct fresh key = { seq, NULL };
-	struct fresh *found = bsearch(&key, ledger->fresh,
-	    ledger->fresh_count, sizeof(key), compare_fresh);
-	struct post *post = found != NULL ? found->post : NULL;
-
-	if (found != NULL)
-		found->post = NULL;
-	return post;
-}
-
-static void
-drop_fresh(struct ledger *ledger)
-{
-	for (unsigned i = 0; i < ledger->fresh_count; i++)
-		post_free(&ledger->fresh[i].post);
-	ledger->fresh_count = 0;
+	if (!fresh_keep(&ledger->fresh, post))
+		post_free(&post);
 }
 
 static enum store_result
@@ -237,7 +203,7 @@ send_post(struct ledger *ledger, struct post *post, bool is_first)
 static void
 let_go(struct ledger *ledger, const struct hosts_turn *turn)
 {
-	struct post *post = take_fresh(ledger, turn->seq);
+	struct post *post = fresh_take(&ledger->fresh, turn->seq);
 	enum store_result result = STORE_OK;
 
 	if (post == NULL)
@@ -258,15 +224,12 @@ let_deliveries_go(struct ledger *ledger)
 {
 	struct hosts_turn turn;
 
-	qsort(ledger->fresh, ledger->fresh_count, sizeof(*ledger->fresh),
-	    compare_fresh);
 	for (int i = 0; i < TURN_MAX; i++) {
 		if (atomic_load(&ledger->is_draining) ||
 		    !hosts_next(ledger->hosts, ledger->mono_ms, &turn))
 			break;
 		let_go(ledger, &turn);
 	}
-	drop_fresh(ledger);
 }
 
 /* ---- ending ---- */

@@ -528,6 +528,7 @@ each_open_job(struct driver *driver,
 		open.expires_at_ms = row->job.expires_at_ms;
 		open.request_bytes = row->job.request_bytes;
 		open.lease_until_ms = row->job.lease_until_ms;
+		open.started_at_ms = row->job.started_at_ms;
 		open.priority = row->job.priority;
 		open.attempts = row->job.attempts;
 		open.max_attempts = row->job.max_attempts;
@@ -558,6 +559,7 @@ each_open_delivery(struct driver *driver,
 		open.attempts = row->delivery.attempts;
 		open.state = row->delivery.state;
 		open.url = row->delivery.url ? row->delivery.url : "";
+		open.attempts_json = row->delivery.attempts_json;
 		if (!each(&open, arg))
 			break;
 	}

@@ -154,7 +154,8 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 
 #define EACH_OPEN_JOB(status) \
     "SELECT seq, run_at, expires_at, request_bytes, priority, attempts," \
-    " max_attempts, status, queue, client, ordering_key, lease_until" \
+    " max_attempts, status, queue, client, ordering_key, lease_until," \
+    " started_at" \
     " FROM jobs INDEXED BY open_jobs WHERE status < 2 AND status = " status \
     " ORDER BY seq"
 
@@ -243,8 +244,9 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	    " INDEXED BY dead_deliveries"
 	    " WHERE state = 3 AND seq < ? ORDER BY seq DESC",
 	[SQL_EACH_OPEN_DELIVERY] =
-	    "SELECT seq, next_at, attempts, state, url FROM deliveries"
-	    " INDEXED BY open_deliveries WHERE state < 2 ORDER BY job, seq",
+	    "SELECT seq, next_at, attempts, state, url, attempts_json"
+	    " FROM deliveries INDEXED BY open_deliveries WHERE state < 2"
+	    " ORDER BY job, seq",
 	[SQL_FIND_OPEN_DELIVERY] =
 	    "SELECT seq FROM deliveries INDEXED BY open_deliveries"
 	    " WHERE job = ? AND state < 2 AND event = ? LIMIT 1",

@@ -191,6 +191,7 @@ take_open_job(sqlite3_stmt *statement, struct open_job *job)
 	job->client = text_at(statement, 9);
 	job->ordering_key = (const char *)sqlite3_column_text(statement, 10);
 	job->lease_until_ms = sqlite3_column_int64(statement, 11);
+	job->started_at_ms = sqlite3_column_int64(statement, 12);
 	return (status == JOB_QUEUED || status == JOB_RUNNING) &&
 	    job->priority >= 0 && job->priority <= PRIORITY_MAX;
 }
@@ -258,6 +259,8 @@ take_open_delivery(sqlite3_stmt *statement, struct open_delivery *delivery)
 	delivery->attempts = sqlite3_column_int(statement, 2);
 	delivery->state = (enum delivery_state)state;
 	delivery->url = text_at(statement, 4);
+	delivery->attempts_json =
+	    (const char *)sqlite3_column_text(statement, 5);
 	return state == DELIVERY_PENDING || state == DELIVERY_HELD;
 }
 

@@ -43,6 +43,19 @@ function seen_of(name, test, column) {
 	return seen[name, test, column]
 }
 
+# What --grow is for.
+function growth_goals(    none, many) {
+	none = seen_of("callbackd", "queued-0", "steady_cpu_us_per_job")
+	many = seen_of("callbackd", "queued-1000000", "steady_cpu_us_per_job")
+	print "\nGoals, of callbackd on one thread"
+	if (none > 0)
+		goal("CPU per job with 1,000,000 queued / with none",
+		    many / none, "%7.2f", 1.15)
+	goal("RSS with 1,000,000 queued, MiB",
+	    seen_of("callbackd", "queued-1000000", "full_rss_mib"), "%7.1f",
+	    100)
+}
+
 NR == 1 {
 	for (i = 1; i <= NF; i++)
 		at[$i] = i
@@ -63,6 +76,8 @@ $2 == "parts" {
 		seen[$3, $2, name] = $at[name]
 }
 END {
+	if (mode == "grow")
+		growth_goals()
 	if (mode != "")
 		exit
 	print "\nGoals, of callbackd on one thread"

@@ -20,6 +20,7 @@
 #include "../system/report.h"
 
 #define VARIABLES_MAX 8
+#define HURRY_MS 1000 /* then the daemon has lost the request */
 
 /* ---- dice: splitmix64 ---- */
 
@@ -95,6 +96,18 @@ fill_head(struct client *client, size_t *len_out)
 		if (!fill_to(client, client->in.len + 1))
 			return false;
 	*len_out = (size_t)(end - client->in.data) + 4;
+	return true;
+}
+
+bool
+try_open(struct client *client, const char *address, int64_t ms)
+{
+	int64_t wait_ms = patient_ms(ms);
+	struct timeval wait = { wait_ms / 1000, wait_ms % 1000 * 1000 };
+
+	if (!client_try_open(client, address))
+		return false;
+	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	return true;
 }
 
@@ -202,7 +215,7 @@ has_come_up(struct world *world, bool *is_gone_out)
 	if (*is_gone_out ||
 	    !log_listens(world->daemon.err_path, "api", world->api) ||
 	    !log_listens(world->daemon.err_path, "admin", world->admin) ||
-	    !client_try_open(&client, world->admin))
+	    !try_open(&client, world->admin, HURRY_MS))
 		return false;
 	is_ready = try_ask(&client, "GET", "/readyz", "", NULL, &reply) &&
 	    reply.status == 200;

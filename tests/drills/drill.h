@@ -20,6 +20,9 @@ uint32_t dice_log(struct dice *dice, uint32_t most);
 
 /* ---- a client that is used to cuts; any thread ---- */
 
+/* Connects; waits no longer than ms (stretched) for a reply. False when nobody
+ * listens. */
+bool try_open(struct client *client, const char *address, int64_t ms);
 /* Request and reply on a connection. False when it broke before the whole reply
  * was here. body NULL: none. */
 bool try_ask(struct client *client, const char *method, const char *target,

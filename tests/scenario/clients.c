@@ -207,6 +207,19 @@ redeliver(struct uuid delivery)
 	return result;
 }
 
+enum order_result
+cancel(struct uuid job)
+{
+	struct order *order = new_order(ORDER_CANCEL);
+	enum order_result result;
+
+	order->job.id = job;
+	order = ask(order);
+	result = order->result;
+	order_free(&order);
+	return result;
+}
+
 enum job_status
 status_of(struct uuid job)
 {

@@ -69,8 +69,7 @@ take_hands(struct order **answer, struct hand *out)
 		ck_assert_uint_eq(strlen(job->lease_token),
 		    LEASE_TOKEN_SIZE - 1);
 		out[count].job = job->id;
-		memcpy(out[count++].token, job->lease_token,
-		    LEASE_TOKEN_SIZE);
+		memcpy(out[count++].token, job->lease_token, LEASE_TOKEN_SIZE);
 	}
 	order_free(answer);
 	return count;
@@ -230,7 +229,8 @@ START_TEST(a_lease_without_a_length_is_as_long_as_a_run_may_be)
 	order = new_lease(1, 0);
 	order->lease_ms = 0;
 	order = ask(order);
-	ck_assert_int_eq(((struct run *)order->leased.first)->job.lease_until_ms,
+	ck_assert_int_eq(((struct run *)order->leased.first)
+			     ->job.lease_until_ms,
 	    world_ledger()->wall_ms + queue_named("other")->timeout_ms);
 	order_free(&order);
 }
@@ -340,8 +340,8 @@ START_TEST(a_consumer_waits_for_a_delay_to_be_over)
 	struct hand hand;
 
 	open_pulled();
-	job = submit(&(struct wish){ .queue = "other",
-	    .delay_ms = 5 * SECOND_MS });
+	job = submit(
+	    &(struct wish){ .queue = "other", .delay_ms = 5 * SECOND_MS });
 	ask_later(new_lease(1, 20 * SECOND_MS), &answer);
 	let_time_pass(5 * SECOND_MS - 1);
 	ck_assert_ptr_null(answer);
@@ -604,9 +604,8 @@ START_TEST(leases_that_end_use_up_the_attempts)
 	struct uuid job;
 
 	open_pulled();
-	job = submit(&(struct wish){ .queue = "other",
-	    .attempts = 2,
-	    .callback = A });
+	job = submit(
+	    &(struct wish){ .queue = "other", .attempts = 2, .callback = A });
 	for (int i = 0; i < 2; i++) {
 		(void)lease_one();
 		let_time_pass(LEASE_MS);
@@ -941,8 +940,8 @@ START_TEST(who_waits_goes_on_waiting_while_the_store_is_sick)
 	ask_later(new_lease(1, MINUTE_MS), &answer);
 	settle();
 	store_sickens(SICK_COMMIT, 0, STORE_AGAIN);
-	(void)outcome_of(order_of(ORDER_PROGRESS, &(struct hand){ { 1, 1 },
-	    "" }));
+	(void)outcome_of(
+	    order_of(ORDER_PROGRESS, &(struct hand){ { 1, 1 }, "" }));
 	let_time_pass(10 * SECOND_MS);
 	ck_assert_ptr_null(answer);
 	heal();
@@ -1057,8 +1056,8 @@ something_happens(struct hand *hands, int *count)
 	switch (dice(6)) {
 	case 0:
 	case 1:
-		(void)submit(&(struct wish){ .queue = "other",
-		    .attempts = 20 });
+		(void)submit(
+		    &(struct wish){ .queue = "other", .attempts = 20 });
 		return;
 	case 2:
 		let_time_pass((int64_t)dice(LEASE_MS));
@@ -1153,8 +1152,7 @@ add_ends(Suite *suite)
 	tcase_add_test(cases, leases_that_end_use_up_the_attempts);
 	tcase_add_test(cases, an_at_most_once_job_is_not_leased_twice);
 	tcase_add_test(cases, an_extended_lease_ends_later_or_sooner);
-	tcase_add_test(cases,
-	    a_wrong_token_and_an_unknown_job_are_told_apart);
+	tcase_add_test(cases, a_wrong_token_and_an_unknown_job_are_told_apart);
 	tcase_add_test(cases, a_job_that_nobody_holds_is_nobodys);
 	tcase_add_test(cases, cancelling_takes_the_lease_away);
 	tcase_add_test(cases, progress_is_kept_until_the_next_run);

@@ -1,8 +1,9 @@
 /* test_scenario_long.c - a long life by chance, from a known seed.
  *
  * Everything that can happen happens at random: jobs of every kind come, runs
- * and posts end well and badly, time passes, the wall clock is set, the store
- * fails and heals, and (with a file store) the process is killed. The books and
+ * and posts end well and badly, jobs are cancelled and revived, clients wait for
+ * them, time passes, the wall clock is set, the store fails and heals, and (with
+ * a file store) the process is killed. The books and
  * counters are compared after every step (check_world); at the end everything
  * is brought to rest, and every job that was promised has ended and its event
  * is delivered or a dead letter.
@@ -15,8 +16,12 @@
 #include "ledger/inside.h"
 
 enum { MEMORY_STEPS = 20000, FILE_STEPS = 3000, REST_ROUNDS = 5000 };
+enum { KNOWN = 64, WAITING = 64 };
 
-static int64_t accepted, refused;
+static int64_t accepted, refused, cancelled, revived, waited;
+static struct uuid known[KNOWN];      /* the latest jobs, a ring */
+static struct order *answers[WAITING]; /* to what somebody asked */
+static bool is_asked[WAITING];
 
 static void
 somebody_submits(void)
@@ -45,9 +50,74 @@ somebody_submits(void)
 	if (dice(5) == 0)
 		wish.key = key;
 	answer = try_submit(&wish, &id);
+	if (answer == TAKEN)
+		known[accepted % KNOWN] = id;
 	accepted += answer == TAKEN;
 	refused += answer == NO_PLACE || answer == UNAVAILABLE;
 }
+
+/* ---- who cancels, revives and waits ---- */
+
+/* A place for an answer: one that is free or was answered, NULL when there is
+ * none. */
+static void
+take_answer(int at)
+{
+	const struct order *answer = answers[at];
+
+	if (answer != NULL && answer->result == ORDER_OK) {
+		cancelled += answer->kind == ORDER_CANCEL;
+		revived += answer->kind == ORDER_RETRY;
+		waited += answer->kind == ORDER_JOB ||
+		    answer->kind == ORDER_RESULT;
+	}
+	ck_assert(answer == NULL || answer->result != ORDER_MISSING);
+	order_free(&answers[at]);
+	is_asked[at] = false;
+}
+
+static struct order **
+place_for_answer(void)
+{
+	int at = (int)dice(WAITING);
+
+	if (is_asked[at] && answers[at] == NULL)
+		return NULL;
+	take_answer(at);
+	is_asked[at] = true;
+	return &answers[at];
+}
+
+static void
+ask_about_somebody(enum order_kind kind)
+{
+	struct order **place = accepted > 0 ? place_for_answer() : NULL;
+	struct order *order;
+	int64_t newest = accepted < KNOWN ? accepted : KNOWN;
+
+	if (place == NULL)
+		return;
+	order = new_order(kind);
+	order->job.id = known[dice((uint32_t)newest)];
+	order->hold_ms = 1 + dice(20000);
+	if (kind == ORDER_RESULT)
+		order->hold_until = HOLD_UNTIL_END;
+	ask_later(order, place);
+	if (kind != ORDER_CANCEL && kind != ORDER_RETRY && dice(4) == 0)
+		ledger_hurry(world_ledger(), order, order->job.id.seq);
+}
+
+/* A hold does not outlive the process that it waits in. */
+static void
+somebody_asks(bool may_crash)
+{
+	static const enum order_kind kinds[] = { ORDER_CANCEL, ORDER_RETRY,
+		ORDER_JOB, ORDER_RESULT };
+
+	ask_about_somebody(kinds[dice(may_crash ? 2 : 4)]);
+}
+
+/* ---- the rest of the world ---- */
 
 static void
 a_run_ends(void)
@@ -105,7 +175,7 @@ something_rare_happens(bool may_crash)
 static void
 step(bool may_crash)
 {
-	switch (dice(16)) {
+	switch (dice(17)) {
 	case 0:
 	case 1:
 	case 2:
@@ -129,6 +199,9 @@ step(bool may_crash)
 	case 14:
 		let_time_pass(dice(500));
 		return;
+	case 15:
+		somebody_asks(may_crash);
+		break;
 	default:
 		if (dice(10) == 0)
 			something_rare_happens(may_crash);
@@ -188,14 +261,33 @@ check_rest(void)
 	ck_assert_int_gt(refused, 0);
 }
 
+/* Everybody was answered, and nobody is held. */
+static void
+check_answers(bool may_crash)
+{
+	const struct ledger *ledger = world_ledger();
+
+	for (int i = 0; i < WAITING; i++) {
+		ck_assert(!is_asked[i] || answers[i] != NULL);
+		take_answer(i);
+	}
+	ck_assert_ptr_null(ledger->held);
+	ck_assert_int_eq(line_count(ledger->hold_ends), 0);
+	ck_assert_int_eq(line_count(ledger->cancelled), 0);
+	ck_assert_int_gt(cancelled, 10);
+	ck_assert_int_gt(revived, 3);
+	ck_assert(may_crash || waited > 100);
+}
+
 static void
 live(uint64_t seed, int steps, bool may_crash)
 {
 	dice_begin(seed);
 	dice_spread_waits(true);
-	accepted = 0;
-	refused = 0;
+	accepted = refused = cancelled = revived = waited = 0;
 	queue_named("work")->capacity = 30;
+	queue_named("work")->max_wait_ms = MINUTE_MS;
+	queue_named("other")->max_wait_ms = MINUTE_MS;
 	world_conf()->callback.breaker_failures = 4;
 	world_conf()->callback.per_host_concurrency = 3;
 	open_world();
@@ -203,6 +295,7 @@ live(uint64_t seed, int steps, bool may_crash)
 		step(may_crash);
 	bring_to_rest();
 	check_rest();
+	check_answers(may_crash);
 }
 
 START_TEST(a_long_life_adds_up)

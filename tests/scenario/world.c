@@ -26,6 +26,7 @@ const struct run_end WELL = { VERDICT_SUCCESS, ERROR_NONE, 200, 0, "done" };
 const struct run_end BUSY = { VERDICT_RETRY, ERROR_STATUS_5XX, 503, 0, NULL };
 const struct run_end BAD = { VERDICT_FINAL, ERROR_STATUS_4XX, 400, 0, "bad" };
 const struct run_end NOBODY = { VERDICT_RETRY, ERROR_REFUSED, 0, 0, NULL };
+const struct run_end DROPPED = { VERDICT_FINAL, ERROR_CANCELLED, 0, 0, NULL };
 const struct post_end THANKS = { VERDICT_SUCCESS, ERROR_NONE, 204, 0 };
 const struct post_end NOT_NOW = { VERDICT_RETRY, ERROR_STATUS_5XX, 503, 0 };
 const struct post_end NO_SUCH = { VERDICT_RETRY, ERROR_STATUS_4XX, 404, 0 };
@@ -46,6 +47,7 @@ static struct {
 
 	struct run *runs[MANY];
 	int run_count, runs_begun;
+	struct line *told; /* whose runs are to end: rank 0; one for each lane */
 	struct post *posts[MANY];
 	int post_count, posts_begun;
 } world;
@@ -108,6 +110,23 @@ start_run(struct run *run, void *arg)
 	ck_assert_int_lt(world.run_count, MANY);
 	world.runs[world.run_count++] = run;
 	world.runs_begun++;
+}
+
+static void
+cancel_run(int64_t job_seq, void *arg)
+{
+	const struct line_item item = { (struct ledger_hands *)arg - world.lanes,
+		job_seq, 0, 0 };
+
+	ck_assert(line_join(world.told, &item));
+}
+
+bool
+is_told_to_end(struct uuid job)
+{
+	int64_t rank;
+
+	return line_find(world.told, job.seq, &rank);
 }
 
 static void
@@ -373,12 +392,16 @@ make_world(void)
 	ck_assert_ptr_nonnull(world.conf);
 	fill_conf(world.conf);
 	world.queue_count = world.conf->queue_count;
+	world.told = line_new();
+	ck_assert_ptr_nonnull(world.told);
 	for (int i = 0; i < LANES; i++) {
 		struct ledger_hands *lane = &world.lanes[i];
 
 		lane->loop = loop_new((unsigned)i, lane);
 		lane->start_run = start_run;
 		lane->start_post = start_post;
+		lane->cancel_run = cancel_run;
+		lane->arg = lane;
 		ck_assert_ptr_nonnull(lane->loop);
 		world.hands[i] = lane;
 	}
@@ -503,6 +526,7 @@ end_world(void)
 	conf_unref(&world.conf);
 	for (int i = 0; i < LANES; i++)
 		loop_free(&world.lanes[i].loop);
+	line_free(&world.told);
 	if (world.folder[0] != '\0')
 		remove_folder();
 }

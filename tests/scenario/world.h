@@ -96,6 +96,8 @@ struct order *ask(struct order *order);
 void ask_later(struct order *order, struct order **answer_out);
 struct order *ask_job(struct uuid id);
 enum order_result redeliver(struct uuid delivery);
+/* A run of it goes on until the test ends it, as DROPPED for example. */
+enum order_result cancel(struct uuid job);
 
 /* Of the job document as a client sees it. */
 enum job_status status_of(struct uuid job);
@@ -122,6 +124,8 @@ extern const struct run_end BUSY;   /* 503 */
 extern const struct run_end BAD;    /* 400 */
 extern const struct run_end NOBODY; /* connection refused */
 
+extern const struct run_end DROPPED; /* as the ledger asked for */
+
 int runs_under_way(void);
 int runs_begun(void); /* since make_world */
 bool is_under_way(struct uuid job);
@@ -130,6 +134,8 @@ struct uuid run_at(int place);       /* 0: begun first */
 void end_run_with(struct uuid job, const struct run_end *end);
 /* Without a turn. */
 void give_back_run(struct uuid job, const struct run_end *end);
+/* The ledger has asked for its end. */
+bool is_told_to_end(struct uuid job);
 /* As long as any runs or will run at once. */
 void end_all_runs_with(const struct run_end *end);
 

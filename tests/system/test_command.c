@@ -444,7 +444,7 @@ START_TEST(the_whole_group_is_killed_at_the_deadline)
 	pid_t leader, other;
 
 	open_runs(&world, RUNS("attempts = 1"));
-	run_to(&world, "/run/tree", "Job-Timeout: 1s\r\n", "failed", &reply);
+	run_to(&world, "/run/tree", "Job-Timeout: 2s\r\n", "failed", &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
 	    "timeout-body");
 	ck_assert_str_eq(look_text(reply_json(&reply), "error.detail"),
@@ -663,7 +663,7 @@ make_picture(void)
 
 START_TEST(imagemagick_makes_a_thumbnail)
 {
-	static const char *const by_hand[] = { "sh", "-c",
+	static const char *const by_hand[] = { "/bin/sh", "-c",
 		"exec convert - -thumbnail 16x16 ppm:- <picture", NULL };
 	struct world world;
 	struct process process = { 0 };

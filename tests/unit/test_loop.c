@@ -573,8 +573,7 @@ main(void)
 	tcase_add_test(tcase, moments_are_fresh_while_the_loop_does_not_run);
 	tcase_add_test(tcase, an_idle_loop_comes_round_all_the_same);
 	tcase_add_test(tcase, a_descriptor_is_told_of_as_long_as_it_is_ready);
-	tcase_add_test(tcase,
-	    a_watch_may_be_freed_by_another_of_the_same_turn);
+	tcase_add_test(tcase, a_watch_may_be_freed_by_another_of_the_same_turn);
 	tcase_add_test(tcase, a_signal_is_handled_in_a_turn);
 	tcase_add_test(tcase, a_started_loop_leaves_signals_to_the_main_thread);
 	suite_add_tcase(suite, tcase);

@@ -1,0 +1,530 @@
+/* websocket.c - WebSockets over connections of the HTTP server, with wslay.
+ *
+ *     open ──► closing ──────────────► ended
+ *               │   peer has answered    ▲
+ *               └─► eating ──────────────┘   a peer that broke the rules may
+ *                   until it closes          still send: it must see our code
+ *
+ *  1. The exchange stays open until the end, so that pending counts it and
+ *     whatever kills its connection is heard (lost_cb). Only the callbacks of
+ *     the bufferevent are ours, and the guard looks away.
+ *  2. wslay's context, some 9 KiB, is there only while a frame or a message is
+ *     incomplete, or after a close frame: thousands are idle. Counting what goes
+ *     in (fed) and what the frames say of themselves (framed) tells when it
+ *     holds nothing.
+ *  3. wslay's queue of messages is always emptied at once, into the output
+ *     buffer, which is bounded: by the sender for messages, and for answers to
+ *     pings by not reading any more.
+ *  4. gone() is called with nothing of wslay's on the stack; the websocket may
+ *     be freed by it, and by end().
+ *
+ * Thread: that of the server's loop.
+ */
+#include "callbackd/websocket.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <wslay/wslay.h>
+
+#include "callbackd/text.h"
+#include "http_private.h"
+
+enum {
+	MESSAGE_BYTES = 64 << 10,   /* a message of the peer's; above it 1009 */
+	ANSWERS_BYTES = 64 << 10,   /* that wait; then its pings do */
+	FLUSH_BYTES = 16 << 20,     /* a document and its frame fit */
+	KEY_BYTES = 16,             /* RFC 6455, 4.1 */
+	KEY_LEN = 24,               /* in base64 */
+	SHA1_BYTES = 20,
+	ACCEPT_SIZE = 32,           /* of 28 characters in base64 */
+};
+
+struct websocket {
+	struct http_exchange *exchange; /* NULL: ended */
+	void (*gone)(void *arg);        /* NULL: called */
+	void *arg;
+	wslay_event_context_ptr wslay;  /* invariant 2; NULL: at rest */
+	uint64_t fed;
+	uint64_t framed;
+	struct buf *out;     /* of the flush that is under way */
+	bool is_owned;       /* not yet given to websocket_close */
+	bool is_fragmented;  /* between the frames of a message */
+	bool is_closing;     /* a close frame was sent */
+	bool is_eating;
+	bool is_cut;
+	bool is_paused;      /* it is not read from */
+};
+
+/* ---- the handshake ---- */
+
+static bool
+lists(const struct http_exchange *exchange, const char *field,
+    const char *token)
+{
+	const char *cursor = http_header(exchange, field);
+	const char *item;
+	size_t len;
+
+	while (cursor != NULL && text_list_next(&cursor, &item, &len))
+		if (text_equal_nocase_n(item, len, token))
+			return true;
+	return false;
+}
+
+static bool
+key_is_good(const char *key)
+{
+	unsigned char bytes[KEY_LEN];
+	size_t len;
+
+	return key != NULL && strlen(key) == KEY_LEN &&
+	    text_base64_decode(key, KEY_LEN, bytes, &len) && len == KEY_BYTES;
+}
+
+enum websocket_wish
+websocket_wish(const struct http_exchange *exchange)
+{
+	const char *version = http_header(exchange, "Sec-WebSocket-Version");
+
+	if (exchange->is_1_0 || strcmp(http_method(exchange), "GET") != 0 ||
+	    !lists(exchange, "Upgrade", "websocket") ||
+	    !lists(exchange, "Connection", "upgrade"))
+		return WEBSOCKET_NOT_WANTED;
+	if (version == NULL || strcmp(version, "13") != 0)
+		return WEBSOCKET_BAD_VERSION;
+	if (!key_is_good(http_header(exchange, "Sec-WebSocket-Key")))
+		return WEBSOCKET_BAD_KEY;
+	return WEBSOCKET_WANTED;
+}
+
+/* RFC 6455, 4.2.2: what proves that we have understood. */
+static bool
+make_accept(const char *key, char out[ACCEPT_SIZE])
+{
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char digest[SHA1_BYTES];
+	char text[KEY_LEN + sizeof(guid)];
+
+	(void)snprintf(text, sizeof(text), "%s%s", key, guid);
+	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL) != 1)
+		return false;
+	assert(text_base64_size(sizeof(digest)) <= ACCEPT_SIZE);
+	text_base64(digest, sizeof(digest), out);
+	return true;
+}
+
+static bool
+send_handshake(struct http_exchange *exchange)
+{
+	char accept[ACCEPT_SIZE];
+	char text[256];
+	struct iovec part = { text, 0 };
+
+	if (!make_accept(http_header(exchange, "Sec-WebSocket-Key"), accept))
+		return false;
+	part.iov_len = (size_t)snprintf(text, sizeof(text),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+	    accept);
+	return http_conn_send(exchange->conn, &part, 1, NULL);
+}
+
+/* ---- the end ---- */
+
+/* May free the websocket. */
+static void
+tell_owner(struct websocket *socket)
+{
+	void (*gone)(void *arg) = socket->gone;
+
+	if (gone == NULL)
+		return;
+	socket->gone = NULL;
+	gone(socket->arg);
+}
+
+/* Frees the websocket, unless its owner still has it. */
+static void
+end(struct websocket *socket)
+{
+	bool is_owned = socket->is_owned;
+
+	if (socket->exchange != NULL)
+		http_drop(&socket->exchange);
+	wslay_event_context_free(socket->wslay);
+	socket->wslay = NULL;
+	if (is_owned)
+		tell_owner(socket);
+	else
+		free(socket);
+}
+
+/* The peer is gone, too slow, or the server is being freed. */
+static void
+lost_cb(void *arg)
+{
+	end(arg);
+}
+
+static struct evbuffer *
+output_of(const struct websocket *socket)
+{
+	return bufferevent_get_output(socket->exchange->conn->bev);
+}
+
+/* Whatever is on its way down: gone() comes from the loop. */
+static void
+cut(struct websocket *socket)
+{
+	socket->is_cut = true;
+	http_conn_cut(socket->exchange->conn);
+}
+
+/* Goes on with closing when all that was written is sent. May end it. */
+static void
+go_on_closing(struct websocket *socket)
+{
+	if (!socket->is_closing ||
+	    evbuffer_get_length(output_of(socket)) > 0)
+		return;
+	if (!socket->is_eating)
+		end(socket);
+	else
+		shutdown(socket->exchange->conn->fd, SHUT_WR);
+}
+
+/* ---- wslay ---- */
+
+static ssize_t
+recv_cb(wslay_event_context_ptr wslay, uint8_t *bytes, size_t len, int flags,
+    void *arg)
+{
+	struct websocket *socket = arg;
+	int got = evbuffer_remove(
+	    bufferevent_get_input(socket->exchange->conn->bev), bytes, len);
+
+	(void)flags;
+	if (got <= 0) {
+		wslay_event_set_error(wslay, WSLAY_ERR_WOULDBLOCK);
+		return -1;
+	}
+	socket->fed += (uint64_t)got;
+	return got;
+}
+
+static ssize_t
+send_cb(wslay_event_context_ptr wslay, const uint8_t *bytes, size_t len,
+    int flags, void *arg)
+{
+	struct websocket *socket = arg;
+
+	(void)flags;
+	if (buf_append(socket->out, bytes, len))
+		return (ssize_t)len;
+	wslay_event_set_error(wslay, WSLAY_ERR_CALLBACK_FAILURE);
+	return -1;
+}
+
+/* RFC 6455, 5.2: two bytes, a longer length if need be, and the mask. */
+static uint64_t
+frame_bytes(uint64_t payload_bytes)
+{
+	uint64_t head = 2 + 4;
+
+	if (payload_bytes > UINT16_MAX)
+		head += 8;
+	else if (payload_bytes > 125)
+		head += 2;
+	return head + payload_bytes;
+}
+
+static void
+frame_begins_cb(wslay_event_context_ptr wslay,
+    const struct wslay_event_on_frame_recv_start_arg *frame, void *arg)
+{
+	struct websocket *socket = arg;
+
+	(void)wslay;
+	socket->framed += frame_bytes(frame->payload_length);
+	if (!wslay_is_ctrl_frame(frame->opcode))
+		socket->is_fragmented = !frame->fin;
+}
+
+static const struct wslay_event_callbacks callbacks = {
+	.recv_callback = recv_cb,
+	.send_callback = send_cb,
+	.on_frame_recv_start_callback = frame_begins_cb,
+};
+
+/* False: no memory. */
+static bool
+wake(struct websocket *socket)
+{
+	if (socket->wslay != NULL)
+		return true;
+	if (wslay_event_context_server_init(&socket->wslay, &callbacks,
+		socket) != 0) {
+		socket->wslay = NULL;
+		return false;
+	}
+	wslay_event_config_set_no_buffering(socket->wslay, 1);
+	wslay_event_config_set_max_recv_msg_length(socket->wslay,
+	    MESSAGE_BYTES);
+	socket->fed = 0;
+	socket->framed = 0;
+	return true;
+}
+
+/* Invariant 2. */
+static void
+rest(struct websocket *socket)
+{
+	if (socket->is_closing || socket->is_fragmented ||
+	    socket->fed != socket->framed)
+		return;
+	wslay_event_context_free(socket->wslay);
+	socket->wslay = NULL;
+}
+
+/* Invariant 3. False: no memory, or the peer is gone. */
+static bool
+flush(struct websocket *socket)
+{
+	struct buf out;
+	struct iovec part;
+	bool good;
+
+	buf_init(&out, FLUSH_BYTES);
+	socket->out = &out;
+	good = wslay_event_send(socket->wslay) == 0 && !buf_failed(&out);
+	socket->out = NULL;
+	part = (struct iovec){ out.data, out.len };
+	if (good && out.len > 0)
+		good = http_conn_send(socket->exchange->conn, &part, 1, NULL);
+	buf_free(&out);
+	return good;
+}
+
+/* From now on only the end can come: the sweep sees to that. */
+static void
+begin_closing(struct websocket *socket)
+{
+	struct http_conn *conn = socket->exchange->conn;
+
+	socket->is_closing = true;
+	conn->is_lingering = true;
+	conn->since_ms = loop_mono_ms(conn->server->loop);
+}
+
+/* ---- what comes ---- */
+
+static void
+pause_if_flooded(struct websocket *socket)
+{
+	if (evbuffer_get_length(output_of(socket)) <= ANSWERS_BYTES)
+		return;
+	socket->is_paused = true;
+	bufferevent_disable(socket->exchange->conn->bev, EV_READ);
+}
+
+/* A close frame was answered, or has answered ours: nothing more is read. One
+ * that was sent for a breach of the rules was not. */
+static void
+note_close(struct websocket *socket)
+{
+	if (!wslay_event_get_close_sent(socket->wslay))
+		return;
+	if (!socket->is_closing)
+		begin_closing(socket);
+	socket->is_eating = !wslay_event_get_close_received(socket->wslay) &&
+	    !wslay_event_get_read_enabled(socket->wslay);
+}
+
+static void
+take_frames(struct websocket *socket)
+{
+	if (!wake(socket) || wslay_event_recv(socket->wslay) != 0 ||
+	    !flush(socket)) {
+		cut(socket);
+		return;
+	}
+	note_close(socket);
+	rest(socket);
+	pause_if_flooded(socket);
+}
+
+static void
+eat(struct websocket *socket)
+{
+	struct evbuffer *input =
+	    bufferevent_get_input(socket->exchange->conn->bev);
+
+	evbuffer_drain(input, evbuffer_get_length(input));
+}
+
+/* Ours has been answered, or a breach was: the owner has no use of it. */
+static bool
+is_over(const struct websocket *socket)
+{
+	return socket->is_eating ||
+	    (socket->is_closing &&
+		wslay_event_get_close_received(socket->wslay));
+}
+
+static void
+read_cb(struct bufferevent *bev, void *arg)
+{
+	struct websocket *socket = arg;
+
+	(void)bev;
+	if (socket->is_cut || socket->is_eating)
+		eat(socket);
+	else
+		take_frames(socket);
+	if (socket->is_cut || !is_over(socket))
+		return;
+	tell_owner(socket);
+	go_on_closing(socket);
+}
+
+static void
+written_cb(struct bufferevent *bev, void *arg)
+{
+	struct websocket *socket = arg;
+
+	if (socket->is_paused)
+		bufferevent_enable(bev, EV_READ);
+	socket->is_paused = false;
+	if (socket->is_closing && is_over(socket))
+		go_on_closing(socket);
+}
+
+static void
+ended_cb(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	(void)what;
+	end(arg);
+}
+
+/* ---- taking over ---- */
+
+/* The guard has seen nothing behind the request, which it would not have
+ * understood. RFC 6455, 4.1: the client must wait for the answer. */
+static bool
+may_take(const struct http_exchange *exchange)
+{
+	const struct http_conn *conn = exchange->conn;
+
+	return conn != NULL && guard_refusal(&conn->guard) == NULL &&
+	    guard_is_idle(&conn->guard) && conn->taken == conn->passed &&
+	    evbuffer_get_length(bufferevent_get_input(conn->bev)) == 0;
+}
+
+struct websocket *
+websocket_take(struct http_exchange **exchange, void (*gone)(void *arg),
+    void *arg)
+{
+	struct websocket *socket;
+	struct http_conn *conn = (*exchange)->conn;
+
+	assert(!(*exchange)->is_stream);
+	if (!may_take(*exchange))
+		return NULL;
+	socket = calloc(1, sizeof(*socket));
+	if (socket == NULL)
+		return NULL;
+	socket->exchange = *exchange;
+	socket->gone = gone;
+	socket->arg = arg;
+	socket->is_owned = true;
+	*exchange = NULL;
+	socket->exchange->is_stream = true;
+	http_watch(socket->exchange, lost_cb, socket);
+	conn->is_muted = true;
+	bufferevent_setcb(conn->bev, read_cb, written_cb, ended_cb, socket);
+	if (!send_handshake(socket->exchange))
+		cut(socket);
+	return socket;
+}
+
+/* ---- what goes ---- */
+
+size_t
+websocket_unsent(const struct websocket *socket)
+{
+	if (socket->exchange == NULL || socket->exchange->conn == NULL)
+		return 0;
+	return evbuffer_get_length(output_of(socket));
+}
+
+static bool
+can_send(const struct websocket *socket)
+{
+	return socket->exchange != NULL && socket->exchange->conn != NULL &&
+	    !socket->is_cut && !socket->is_closing;
+}
+
+static bool
+send_message(struct websocket *socket, const struct wslay_event_msg *message,
+    size_t limit_bytes)
+{
+	if (!can_send(socket))
+		return false;
+	if (wake(socket) &&
+	    wslay_event_queue_msg(socket->wslay, message) == 0 &&
+	    flush(socket) && websocket_unsent(socket) <= limit_bytes) {
+		rest(socket);
+		return true;
+	}
+	cut(socket);
+	return false;
+}
+
+bool
+websocket_send(struct websocket *socket, const char *text, size_t len,
+    size_t limit_bytes)
+{
+	const struct wslay_event_msg message = { WSLAY_TEXT_FRAME,
+		(const uint8_t *)text, len };
+
+	return send_message(socket, &message, limit_bytes);
+}
+
+bool
+websocket_ping(struct websocket *socket, size_t limit_bytes)
+{
+	const struct wslay_event_msg message = { WSLAY_PING, NULL, 0 };
+
+	return send_message(socket, &message, limit_bytes);
+}
+
+/* Its answer comes to read_cb, or it does not come. */
+static void
+say_goodbye(struct websocket *socket, int code)
+{
+	if (!wake(socket) ||
+	    wslay_event_queue_close(socket->wslay, (uint16_t)code, NULL, 0) !=
+		0 ||
+	    !flush(socket))
+		cut(socket);
+	begin_closing(socket);
+}
+
+void
+websocket_close(struct websocket **socket, int code)
+{
+	struct websocket *closed = *socket;
+
+	*socket = NULL;
+	closed->is_owned = false;
+	closed->gone = NULL;
+	if (closed->exchange == NULL)
+		free(closed);
+	else if (can_send(closed))
+		say_goodbye(closed, code);
+}
