@@ -12,7 +12,7 @@ build_dir=$(mkdir -p "${BUILD_DIR:-$top/build}" &&
 # Names of Debian packages; what quickstart needs, and what check needs besides.
 build_packages=(autoconf automake ca-certificates check curl gcc libc6-dev
     libconfuse-dev libcurl4-openssl-dev libevent-dev libsqlite3-dev libssl-dev
-    libyajl-dev make pkg-config)
+    libwslay-dev libyajl-dev make pkg-config)
 check_packages=(clang-format mandoc openssl shellcheck)
 
 die() {

@@ -26,6 +26,7 @@ static const struct {
 	[REFUSE_STALE_LEASE] = { "stale-lease", 409, 0 },
 	[REFUSE_UNSUPPORTED_MEDIA_TYPE] = { "unsupported-media-type", 415, 0 },
 	[REFUSE_UNPROCESSABLE] = { "unprocessable", 422, 0 },
+	[REFUSE_UPGRADE_REQUIRED] = { "upgrade-required", 426, 0 },
 	[REFUSE_IDEMPOTENCY_MISMATCH] = { "idempotency-mismatch", 422, 0 },
 	[REFUSE_RATE_LIMITED] = { "rate-limited", 429, 1 },
 	[REFUSE_QUEUE_FULL] = { "queue-full", 503, 1 },
@@ -87,6 +88,10 @@ refuse(struct http_exchange **exchange, const struct objection *objection)
 		(void)headers_add(&headers, "Allow", objection->allow);
 	if (objection->limited != NULL)
 		add_rate(&headers, objection->limited, retry_after_s);
+	if (refusal == REFUSE_UPGRADE_REQUIRED) {
+		(void)headers_add(&headers, "Upgrade", "websocket");
+		(void)headers_add(&headers, "Sec-WebSocket-Version", "13");
+	}
 	if (refusal == REFUSE_UNAUTHORIZED)
 		(void)headers_add(&headers, "WWW-Authenticate",
 		    "Bearer realm=\"callbackd\"");

@@ -60,33 +60,32 @@ show_place(struct watcher *watcher, const struct watch *watch)
 static bool
 is_head(const struct watcher *watcher)
 {
-	return strcmp(http_method(watcher->exchange), "HEAD") == 0;
+	return watcher->exchange != NULL &&
+	    strcmp(http_method(watcher->exchange), "HEAD") == 0;
 }
 
 static void
 go_on(struct watcher *watcher, const struct watch *watch, bool is_whole)
 {
+	bool is_draining = watcher->watchers->api->is_draining;
 	bool has_ended = !is_whole || watch->is_over || is_head(watcher) ||
-	    watcher->watchers->api->is_draining;
+	    is_draining;
+	int code = WEBSOCKET_NORMAL;
+
+	if (!is_whole)
+		code = WEBSOCKET_TRY_LATER;
+	else if (!watch->is_over)
+		code = WEBSOCKET_GOING_AWAY;
 
 	watcher->upto_id = watch->upto_id;
 	if (has_ended && watch->is_on)
 		watcher_unwatch(watcher);
 	if (has_ended)
-		watcher_end(watcher);
+		watcher_end(watcher, code);
 	else if (watch->is_on)
 		watcher_join(watcher);
 	else
 		watcher_pace(watcher);
-}
-
-static void
-show(struct watcher *watcher, struct order *order)
-{
-	if (!watcher->has_begun)
-		watcher_begin(watcher);
-	show_place(watcher, &order->watch);
-	go_on(watcher, &order->watch, show_rows(watcher, order));
 }
 
 /* Nobody reads any more. */
@@ -100,19 +99,32 @@ forget(struct watcher *watcher, const struct order *order)
 }
 
 static void
+show(struct watcher *watcher, struct order *order)
+{
+	if (!watcher->has_begun && !watcher_begin(watcher)) {
+		refuse_plainly(&watcher->exchange, REFUSE_BAD_REQUEST,
+		    "a WebSocket client must wait for the handshake");
+		forget(watcher, order);
+		return;
+	}
+	show_place(watcher, &order->watch);
+	go_on(watcher, &order->watch, show_rows(watcher, order));
+}
+
+static void
 answered(struct order *order)
 {
 	struct watcher *watcher = order->asker;
 
 	watcher->is_asking = false;
-	if (watcher->exchange == NULL) {
+	if (!watcher_is_open(watcher)) {
 		forget(watcher, order);
 	} else if (order->result == ORDER_OK) {
 		show(watcher, order);
 	} else {
 		if (!watcher->has_begun)
 			refuse_order(&watcher->exchange, order->result);
-		watcher_end(watcher);
+		watcher_end(watcher, WEBSOCKET_TRY_LATER);
 	}
 	order_free(&order);
 }
@@ -195,10 +207,56 @@ take_last_id(struct watcher *watcher, struct objection *objection)
 	return true;
 }
 
+/* A page of another site may open a socket to us in the browser of somebody who
+ * can reach us; only the Origin tells (RFC 6455, 10.2). It must be the host that
+ * was asked, as the client or a proxy says, or the public one. */
+static bool
+origin_is_ours(const struct call *call)
+{
+	static const char *const hosts[] = { "Host", "X-Forwarded-Host" };
+	const char *origin = http_header(call->exchange, "Origin");
+	const char *public_url = call->api->conf->public_url;
+	const char *host;
+
+	if (origin == NULL)
+		return true;
+	if (public_url != NULL && text_starts_nocase(public_url, origin) &&
+	    strchr("/", public_url[strlen(origin)]) != NULL)
+		return true;
+	origin = strstr(origin, "://");
+	for (size_t i = 0; origin != NULL && i < 2; i++) {
+		host = http_header(call->exchange, hosts[i]);
+		if (host != NULL && text_equal_nocase(host, origin + 3))
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_have_socket(const struct call *call, enum websocket_wish wish,
+    struct objection *objection)
+{
+	if (wish == WEBSOCKET_BAD_VERSION)
+		return object_to(objection, REFUSE_UPGRADE_REQUIRED,
+		    "Sec-WebSocket-Version: 13 is spoken here");
+	if (wish == WEBSOCKET_BAD_KEY)
+		return object_to(objection, REFUSE_BAD_REQUEST,
+		    "Sec-WebSocket-Key: not 16 bytes in base64");
+	if (!origin_is_ours(call))
+		return object_to(objection, REFUSE_FORBIDDEN,
+		    "Origin: pages of other sites may not open a WebSocket");
+	return true;
+}
+
 static bool
 may_watch(const struct call *call, struct objection *objection)
 {
-	if (!takes_streams(call))
+	enum websocket_wish wish = websocket_wish(call->exchange);
+
+	if (wish != WEBSOCKET_NOT_WANTED &&
+	    !may_have_socket(call, wish, objection))
+		return false;
+	if (wish == WEBSOCKET_NOT_WANTED && !takes_streams(call))
 		return object_to(objection, REFUSE_NOT_ACCEPTABLE,
 		    "this is a stream: Accept: text/event-stream");
 	if (call->api->is_draining)
@@ -220,6 +278,8 @@ watch(struct call *call, struct uuid job, const char *queue)
 		return;
 	}
 	watcher->job = job;
+	watcher->wants_socket = websocket_wish(watcher->exchange) ==
+	    WEBSOCKET_WANTED;
 	if (take_last_id(watcher, &objection) && watcher_ask(watcher))
 		return;
 	refuse(&watcher->exchange, &objection);

@@ -11,6 +11,7 @@
 
 #include <sys/queue.h>
 
+#include "callbackd/websocket.h"
 #include "inside.h"
 
 TAILQ_HEAD(watcher_list, watcher);
@@ -26,13 +27,15 @@ struct watcher {
 	TAILQ_ENTRY(watcher) link; /* in its watched, or in paced */
 	struct watchers *watchers;
 	struct watched *watched;   /* NULL: it is not told */
-	struct http_exchange *exchange; /* NULL: it has ended */
+	struct http_exchange *exchange; /* until it is a socket */
+	struct websocket *socket;  /* neither of them: it has ended */
 	struct uuid job;           /* not set: all jobs */
 	char client[NAME_SIZE];    /* "": any */
 	char queue[NAME_SIZE];     /* the same */
 	int64_t upto_id;           /* it has seen all up to here; -1: nothing */
 	uint64_t upto_version;
 	int64_t wrote_mono_ms;
+	bool wants_socket;
 	bool is_asking;            /* an order is under way */
 	bool is_paced;
 	bool has_begun;            /* its head is sent */
@@ -68,19 +71,22 @@ void event_text_free(struct event_text *text);
 
 /* NULL: no memory. Takes the exchange then only. */
 struct watcher *watcher_new(struct call *call, const char *queue);
-/* Sends the head of its stream. */
-void watcher_begin(struct watcher *watcher);
+bool watcher_is_open(const struct watcher *watcher);
+/* Sends the head of its stream, or becomes a socket. False: it cannot be one,
+ * and the exchange is still to be answered. */
+bool watcher_begin(struct watcher *watcher);
 /* limit_bytes: a reader for whom more waits is cut. */
 void watcher_write(struct watcher *watcher, const struct event_text *text,
     size_t limit_bytes);
+/* For streams only: sockets carry nothing but documents. */
 void watcher_say(struct watcher *watcher, const char *text);
 /* From now on it is told, as the ledger has been asked to. */
 void watcher_join(struct watcher *watcher);
 /* Asks again when its reader has taken most of what was sent. */
 void watcher_pace(struct watcher *watcher);
-/* Ends its stream in good order, and frees it; one that is asking is freed with
- * the answer. */
-void watcher_end(struct watcher *watcher);
+/* Ends its stream in good order, or its socket with that code, and frees it; one
+ * that is asking is freed with the answer. */
+void watcher_end(struct watcher *watcher, int code);
 void watcher_free(struct watcher *watcher);
 /* Tells the ledger that nobody listens. */
 void watcher_unwatch(const struct watcher *watcher);

@@ -102,7 +102,7 @@ watcher_join(struct watcher *watcher)
 		watched = find_or_add_watched(watchers, watcher->job.seq);
 	if (watched == NULL) {
 		watcher_unwatch(watcher);
-		watcher_end(watcher);
+		watcher_end(watcher, WEBSOCKET_TRY_LATER);
 		return;
 	}
 	watcher->watched = watched;
@@ -147,25 +147,37 @@ silent_since_now(struct watcher *watcher)
 	TAILQ_INSERT_TAIL(&watchers->all, watcher, beat);
 }
 
-static void
-write_bytes(struct watcher *watcher, const char *bytes, size_t len,
-    size_t limit_bytes)
+bool
+watcher_is_open(const struct watcher *watcher)
 {
-	if (http_stream_write(watcher->exchange, bytes, len, limit_bytes))
-		silent_since_now(watcher);
+	return watcher->exchange != NULL || watcher->socket != NULL;
 }
 
 void
 watcher_write(struct watcher *watcher, const struct event_text *text,
     size_t limit_bytes)
 {
-	write_bytes(watcher, text->text.data, text->text.len, limit_bytes);
+	const char *bytes = text->text.data;
+	bool is_written;
+
+	if (watcher->socket != NULL)
+		is_written = websocket_send(watcher->socket,
+		    bytes + text->document_at, text->document_len,
+		    limit_bytes);
+	else
+		is_written = http_stream_write(watcher->exchange, bytes,
+		    text->text.len, limit_bytes);
+	if (is_written)
+		silent_since_now(watcher);
 }
 
 void
 watcher_say(struct watcher *watcher, const char *text)
 {
-	write_bytes(watcher, text, strlen(text), SLOW_BYTES);
+	if (watcher->socket == NULL &&
+	    http_stream_write(watcher->exchange, text, strlen(text),
+		SLOW_BYTES))
+		silent_since_now(watcher);
 }
 
 struct watcher *
@@ -211,10 +223,12 @@ stop_telling(struct watcher *watcher)
 }
 
 void
-watcher_end(struct watcher *watcher)
+watcher_end(struct watcher *watcher, int code)
 {
 	stop_telling(watcher);
-	if (watcher->exchange != NULL && watcher->has_begun)
+	if (watcher->socket != NULL)
+		websocket_close(&watcher->socket, code);
+	else if (watcher->exchange != NULL && watcher->has_begun)
 		http_stream_end(&watcher->exchange);
 	if (!watcher->is_asking)
 		watcher_free(watcher);
@@ -223,11 +237,11 @@ watcher_end(struct watcher *watcher)
 static void
 gone_cb(void *arg)
 {
-	watcher_end(arg);
+	watcher_end(arg, WEBSOCKET_NORMAL);
 }
 
-void
-watcher_begin(struct watcher *watcher)
+static void
+begin_stream(struct watcher *watcher)
 {
 	struct headers headers;
 	const struct http_reply head = {
@@ -239,9 +253,20 @@ watcher_begin(struct watcher *watcher)
 	headers_init(&headers);
 	(void)headers_add(&headers, "Cache-Control", "no-store");
 	(void)headers_add(&headers, "X-Accel-Buffering", "no");
-	watcher->has_begun = true;
 	http_stream(watcher->exchange, &head, gone_cb, watcher);
 	headers_free(&headers);
+}
+
+bool
+watcher_begin(struct watcher *watcher)
+{
+	if (watcher->wants_socket)
+		watcher->socket = websocket_take(&watcher->exchange, gone_cb,
+		    watcher);
+	else
+		begin_stream(watcher);
+	watcher->has_begun = !watcher->wants_socket || watcher->socket != NULL;
+	return watcher->has_begun;
 }
 
 /* ---- telling ---- */
@@ -279,7 +304,7 @@ end_watched(struct watchers *watchers, int64_t seq)
 		struct watcher *watcher = TAILQ_FIRST(&watched->watchers);
 
 		leave_watched(watcher);
-		watcher_end(watcher);
+		watcher_end(watcher, WEBSOCKET_NORMAL);
 	}
 }
 
@@ -293,7 +318,7 @@ cut_all(struct watchers *watchers)
 		struct watcher *next = TAILQ_NEXT(watcher, beat);
 
 		if (watcher->watched != NULL)
-			watcher_end(watcher);
+			watcher_end(watcher, WEBSOCKET_TRY_LATER);
 		watcher = next;
 	}
 }
@@ -329,12 +354,14 @@ tell_cb(const struct notice *notice, void *arg)
 
 /* ---- timers ---- */
 
-/* A comment, which clients do not show: proxies and both ends see that the
- * connection lives. */
+/* A comment, which clients do not show, or a ping: proxies and both ends see that
+ * the connection lives. */
 static void
 beat(struct watcher *watcher)
 {
-	if (watcher->has_begun && watcher->exchange != NULL)
+	if (watcher->socket != NULL)
+		(void)websocket_ping(watcher->socket, SLOW_BYTES);
+	else if (watcher->has_begun && watcher->exchange != NULL)
 		watcher_say(watcher, ":\n\n");
 	if (watcher == TAILQ_FIRST(&watcher->watchers->all))
 		silent_since_now(watcher); /* gone, or it has not begun */
@@ -363,13 +390,19 @@ beat_cb(void *arg)
 	loop_timer_set(watchers->beat_timer, left_ms > 0 ? left_ms : 0);
 }
 
+static size_t
+unsent(const struct watcher *watcher)
+{
+	return watcher->socket != NULL ? websocket_unsent(watcher->socket) :
+					 http_stream_unsent(watcher->exchange);
+}
+
 void
 watcher_pace(struct watcher *watcher)
 {
 	struct watchers *watchers = watcher->watchers;
 
-	if (http_stream_unsent(watcher->exchange) <= PACE_BYTES &&
-	    watcher_ask(watcher))
+	if (unsent(watcher) <= PACE_BYTES && watcher_ask(watcher))
 		return;
 	if (TAILQ_EMPTY(&watchers->paced))
 		loop_timer_set(watchers->pace_timer, PACE_MS);
@@ -423,8 +456,8 @@ watchers_drain(struct watchers *watchers)
 	while (watcher != NULL) {
 		struct watcher *next = TAILQ_NEXT(watcher, beat);
 
-		if (watcher->has_begun && watcher->exchange != NULL)
-			watcher_end(watcher);
+		if (watcher->has_begun && watcher_is_open(watcher))
+			watcher_end(watcher, WEBSOCKET_GOING_AWAY);
 		watcher = next;
 	}
 }

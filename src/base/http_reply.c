@@ -158,9 +158,14 @@ put_headers(struct buf *out, const struct headers *headers)
 }
 
 static void
-put_connection(struct buf *out, const struct http_exchange *exchange)
+put_connection(struct buf *out, const struct http_exchange *exchange,
+    int status)
 {
-	if (exchange->closes)
+	if (status == 426) /* it names a protocol in Upgrade: RFC 9110, 7.8 */
+		buf_puts(out, exchange->closes ?
+			"Connection: close, Upgrade\r\n" :
+			"Connection: Upgrade\r\n");
+	else if (exchange->closes)
 		buf_puts(out, "Connection: close\r\n");
 	else if (exchange->is_1_0)
 		buf_puts(out, "Connection: keep-alive\r\n");
@@ -181,7 +186,7 @@ begin_head(struct http_exchange *exchange, const struct http_reply *reply)
 		put_field(out, "Date", date_now(server));
 	if (reply->content_type != NULL)
 		put_field(out, "Content-Type", reply->content_type);
-	put_connection(out, exchange);
+	put_connection(out, exchange, reply->status);
 	return out;
 }
 

@@ -257,12 +257,9 @@ loop_send_offer(struct loop *loop, struct mailbox *to, struct mail *mail)
 
 /* ---- birth and death ---- */
 
-/* No locks: a loop is its own thread's. Changes of what a descriptor waits for
- * are collected and handed to the kernel before it waits, which saves two calls
- * a request. libevent documents that this is not safe with dup(2)ed descriptors
- * in one base; there are none. One that is closed and opened again under its old
- * number within a turn is fine: a change the kernel refuses is tried as its
- * counterpart. */
+/* No locks: a loop is its own thread's. Not EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST:
+ * it would save two calls a request, but hands changes to the kernel later, when
+ * a descriptor that was closed may be another thread's under the same number. */
 static struct event_base *
 base_new(void)
 {
@@ -271,8 +268,7 @@ base_new(void)
 
 	if (config == NULL)
 		return NULL;
-	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK |
-		EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0)
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
 		base = event_base_new_with_config(config);
 	event_config_free(config);
 	return base;

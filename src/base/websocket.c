@@ -371,7 +371,7 @@ static bool
 is_over(const struct websocket *socket)
 {
 	return socket->is_eating ||
-	    (socket->is_closing &&
+	    (socket->is_closing && socket->wslay != NULL &&
 		wslay_event_get_close_received(socket->wslay));
 }
 

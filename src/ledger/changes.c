@@ -207,7 +207,7 @@ revive(struct ledger *ledger, struct order *order)
 	}
 	gauges_hold_client(ledger->conf->gauges, job->client);
 	job->max_attempts = job->attempts + queue->attempts;
-	job->run_at_ms = job->created_at_ms;
+	job->run_at_ms = ledger->wall_ms;
 	job->finished_at_ms = -1;
 	job->expires_at_ms = -1;
 	job->response_status = 0;

@@ -326,6 +326,52 @@ START_TEST(a_restart_long_ago_makes_nobody_wait_longer_than_planned)
 }
 END_TEST
 
+/* What was accepted long ago and planned just now keeps its short wait. */
+START_TEST(a_restart_after_the_clock_went_back_lengthens_no_wait)
+{
+	struct uuid retried, told, delayed;
+
+	use_file_store();
+	open_world();
+	retried = submit(&(struct wish){ .delay_ms = 2 * DAY_MS });
+	told = submit(&(struct wish){ .delay_ms = 2 * DAY_MS, .callback = A });
+	let_time_pass(2 * DAY_MS);
+	end_run_with(told, &WELL);
+	end_post_with(told, &NOT_NOW);
+	end_run_with(retried, &BUSY);
+	delayed = submit(&(struct wish){ .delay_ms = 10 * SECOND_MS });
+	crash_world();
+	clock_wall_jumps(-DAY_MS);
+	open_world();
+	ck_assert_int_eq(runs_under_way() + posts_under_way(), 0);
+	runs_after(retried, SECOND_MS);
+	goes_after(told, 4 * SECOND_MS);
+	runs_after(delayed, 5 * SECOND_MS);
+}
+END_TEST
+
+/* Ids run ahead of such a clock; waits do not. */
+START_TEST(what_was_planned_by_a_clock_set_back_keeps_its_moment)
+{
+	struct uuid delayed, expiring;
+
+	use_file_store();
+	open_world();
+	end_run_with(submit_plain(), &WELL);
+	clock_wall_jumps(-DAY_MS);
+	delayed = submit(&(struct wish){ .delay_ms = MINUTE_MS });
+	expiring = submit(&(struct wish){ .delay_ms = 2 * MINUTE_MS,
+	    .expires_ms = 3 * MINUTE_MS });
+	reopen_world();
+	let_time_pass(MINUTE_MS - 1);
+	ck_assert(!is_under_way(delayed));
+	let_time_pass(1);
+	ck_assert(is_under_way(delayed));
+	ck_assert_int_eq(status_of(expiring), JOB_QUEUED);
+	runs_after(expiring, MINUTE_MS);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -352,6 +398,10 @@ main(void)
 	    a_restart_after_the_clock_went_back_stalls_nobody);
 	tcase_add_test(cases,
 	    a_restart_long_ago_makes_nobody_wait_longer_than_planned);
+	tcase_add_test(cases,
+	    a_restart_after_the_clock_went_back_lengthens_no_wait);
+	tcase_add_test(cases,
+	    what_was_planned_by_a_clock_set_back_keeps_its_moment);
 	cases = cases_of(suite, "deliveries");
 	tcase_add_loop_test(cases,
 	    a_delivery_keeps_its_moments_and_its_schedule, 0, JUMPS);

@@ -991,6 +991,228 @@ START_TEST(a_purge_removes_what_ended_before_the_cutoff)
 }
 END_TEST
 
+/* ---- idempotency keys ---- */
+
+/* A job with that key, in the open transaction. */
+static struct uuid
+add_keyed_job(struct store *store, const char *client, const char *key,
+    const char *fingerprint)
+{
+	struct payload request = { NULL, NULL };
+	struct store_key first;
+	struct job job;
+	struct uuid id;
+
+	job_init(&job);
+	strcpy(job.queue, "q");
+	strcpy(job.client, client);
+	job.idempotency_key = text_copy(key);
+	assert_ok(store, store_add_job(store, &job, &request, NOW_MS));
+	id = job.id;
+	first.job_seq = id.seq;
+	snprintf(first.fingerprint, sizeof(first.fingerprint), "%s",
+	    fingerprint);
+	assert_ok(store, store_add_key(store, client, key, &first));
+	job_clear(&job);
+	return id;
+}
+
+static void
+key_is_of(struct store *store, const char *client, const char *key,
+    struct uuid id, const char *fingerprint)
+{
+	struct store_key found;
+
+	assert_ok(store, store_find_key(store, client, key, &found));
+	ck_assert_int_eq(found.job_seq, id.seq);
+	ck_assert_str_eq(found.fingerprint, fingerprint);
+}
+
+static void
+key_is_free(struct store *store, const char *client, const char *key)
+{
+	struct store_key found = { .job_seq = -7 };
+
+	ck_assert_int_eq(store_find_key(store, client, key, &found),
+	    STORE_MISSING);
+	ck_assert_int_eq(found.job_seq, -7);
+}
+
+#define PRINT_A                                                                \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define PRINT_B                                                                \
+	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+START_TEST(a_key_leads_to_the_job_that_it_began)
+{
+	struct uuid first, second;
+	struct fixture f;
+
+	fixture_open(&f, schemes[_i]);
+	key_is_free(f.store, "", "k");
+	assert_ok(f.store, store_begin(f.store));
+	first = add_keyed_job(f.store, "", "k", PRINT_A);
+	key_is_of(f.store, "", "k", first, PRINT_A); /* in the transaction */
+	second = add_keyed_job(f.store, "", "K", PRINT_B);
+	assert_ok(f.store, store_commit(f.store, true));
+	key_is_of(f.store, "", "k", first, PRINT_A);
+	key_is_of(f.store, "", "K", second, PRINT_B);
+	key_is_free(f.store, "", "k ");
+	key_is_free(f.store, "", "");
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(clients_may_use_the_same_key)
+{
+	struct uuid acme, zenith;
+	struct fixture f;
+
+	fixture_open(&f, schemes[_i]);
+	assert_ok(f.store, store_begin(f.store));
+	acme = add_keyed_job(f.store, "acme", "k", PRINT_A);
+	zenith = add_keyed_job(f.store, "zenith", "k", PRINT_B);
+	assert_ok(f.store, store_commit(f.store, true));
+	key_is_of(f.store, "acme", "k", acme, PRINT_A);
+	key_is_of(f.store, "zenith", "k", zenith, PRINT_B);
+	key_is_free(f.store, "", "k");
+	key_is_free(f.store, "acmek", "");
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(a_key_of_a_transaction_that_was_rolled_back_is_free)
+{
+	struct uuid id;
+	struct fixture f;
+
+	fixture_open(&f, schemes[_i]);
+	assert_ok(f.store, store_begin(f.store));
+	(void)add_keyed_job(f.store, "acme", "k", PRINT_A);
+	store_rollback(f.store);
+	key_is_free(f.store, "acme", "k");
+	assert_ok(f.store, store_begin(f.store));
+	id = add_keyed_job(f.store, "acme", "k", PRINT_B);
+	assert_ok(f.store, store_commit(f.store, true));
+	key_is_of(f.store, "acme", "k", id, PRINT_B);
+	fixture_close(&f);
+}
+END_TEST
+
+/* Its job's status does not matter, only that the job is there. */
+START_TEST(a_key_goes_with_its_job_and_not_before)
+{
+	struct uuid old, open, again;
+	struct fixture f;
+	int64_t cursor = 0;
+
+	fixture_open(&f, schemes[_i]);
+	assert_ok(f.store, store_begin(f.store));
+	old = add_keyed_job(f.store, "acme", "old", PRINT_A);
+	open = add_keyed_job(f.store, "acme", "open", PRINT_A);
+	set_status(f.store, old, JOB_SUCCEEDED, NOW_MS + 10);
+	assert_ok(f.store, store_commit(f.store, true));
+	ck_assert_int_eq(purge(f.store, NOW_MS + 10, 100, &cursor), 0);
+	key_is_of(f.store, "acme", "old", old, PRINT_A);
+	ck_assert_int_eq(purge(f.store, NOW_MS + 11, 100, &cursor), 1);
+	key_is_free(f.store, "acme", "old");
+	key_is_of(f.store, "acme", "open", open, PRINT_A);
+	assert_ok(f.store, store_begin(f.store));
+	again = add_keyed_job(f.store, "acme", "old", PRINT_B);
+	assert_ok(f.store, store_commit(f.store, true));
+	key_is_of(f.store, "acme", "old", again, PRINT_B);
+	ck_assert_int_eq(purge(f.store, NOW_MS + 11, 100, &cursor), 0);
+	key_is_of(f.store, "acme", "old", again, PRINT_B);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(a_purge_that_is_rolled_back_keeps_the_keys)
+{
+	struct uuid id;
+	struct fixture f;
+	int64_t cursor = 0, removed;
+
+	fixture_open(&f, schemes[_i]);
+	assert_ok(f.store, store_begin(f.store));
+	id = add_keyed_job(f.store, "acme", "k", PRINT_A);
+	set_status(f.store, id, JOB_FAILED, NOW_MS);
+	assert_ok(f.store, store_commit(f.store, true));
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store,
+	    store_purge(f.store, NOW_MS + 1, 10, &cursor, &removed));
+	ck_assert_int_eq(removed, 1);
+	store_rollback(f.store);
+	key_is_of(f.store, "acme", "k", id, PRINT_A);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(keys_are_any_bytes_of_text)
+{
+	static const char *const keys[] = { "'; DROP TABLE keys; --", "%",
+		"_", "\"q\"", "k\xff", "\xc3\xa4", "0", "1e3" };
+	struct uuid ids[sizeof(keys) / sizeof(keys[0])];
+	struct fixture f;
+
+	fixture_open(&f, schemes[_i]);
+	assert_ok(f.store, store_begin(f.store));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		ids[i] = add_keyed_job(f.store, "acme", keys[i], PRINT_A);
+	assert_ok(f.store, store_commit(f.store, true));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		key_is_of(f.store, "acme", keys[i], ids[i], PRINT_A);
+	key_is_free(f.store, "acme", "1000");
+	fixture_close(&f);
+}
+END_TEST
+
+/* ---- the probe ---- */
+
+START_TEST(a_probe_writes_and_leaves_no_trace)
+{
+	struct store_books before, after;
+	struct fixture f;
+	struct uuid id;
+
+	fixture_open(&f, schemes[_i]);
+	id = keep_plain_job(f.store, "q", NULL, NOW_MS);
+	for (int i = 0; i < 20; i++) {
+		assert_ok(f.store, store_begin(f.store));
+		assert_ok(f.store, store_probe(f.store));
+		assert_ok(f.store, store_commit(f.store, true));
+		if (i == 0)
+			before = balanced_books(f.store);
+	}
+	after = balanced_books(f.store);
+	ck_assert_int_eq(after.accepted, 1);
+	ck_assert_int_eq(after.file_bytes, before.file_bytes);
+	ck_assert_int_eq(look_for_job(f.store, id), STORE_OK);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(a_probe_does_not_disturb_what_it_is_committed_with)
+{
+	struct fixture f;
+	struct uuid kept, lost;
+
+	fixture_open(&f, schemes[_i]);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_probe(f.store));
+	kept = add_plain_job(f.store, "q", NULL, NOW_MS);
+	assert_ok(f.store, store_commit(f.store, true));
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_probe(f.store));
+	lost = add_plain_job(f.store, "q", NULL, NOW_MS);
+	store_rollback(f.store);
+	ck_assert_int_eq(look_for_job(f.store, kept), STORE_OK);
+	ck_assert_int_eq(look_for_job(f.store, lost), STORE_MISSING);
+	ck_assert_int_eq(balanced_books(f.store).accepted, 1);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_purge_spares_a_job_with_an_open_delivery)
 {
 	struct uuid own, more, free_one, delivery_ids[2];
@@ -1260,6 +1482,14 @@ list_cases(void)
 		&a_purge_spares_a_job_with_an_open_delivery,
 		&a_purge_goes_on_where_it_stopped,
 		&a_purge_can_be_rolled_back,
+		&a_key_leads_to_the_job_that_it_began,
+		&clients_may_use_the_same_key,
+		&a_key_of_a_transaction_that_was_rolled_back_is_free,
+		&a_key_goes_with_its_job_and_not_before,
+		&a_purge_that_is_rolled_back_keeps_the_keys,
+		&keys_are_any_bytes_of_text,
+		&a_probe_writes_and_leaves_no_trace,
+		&a_probe_does_not_disturb_what_it_is_committed_with,
 		&every_driver_does_what_the_model_does,
 	};
 

@@ -246,7 +246,7 @@ START_TEST(sigterm_with_hundreds_of_everything_open_loses_nothing)
 	}
 	for (int i = 0; i < MANY; i++) {
 		client_open(&idle[i], world.api);
-		snprintf(target, sizeof(target), "/v1/jobs/%s", runs[i]);
+		snprintf(target, sizeof(target), "/v1/jobs/%.36s", runs[i]);
 		client_ask(&idle[i], "GET", target, "", NULL, &reply);
 		reply_clear(&reply);
 		/* Every third has half a request under way. */

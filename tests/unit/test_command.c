@@ -177,7 +177,7 @@ close_room(void)
 	conf_unref(&conf);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 	ck_assert_int_eq(errno, ECHILD);
-	snprintf(line, sizeof(line), "rm -r %s", folder);
+	snprintf(line, sizeof(line), "rm -rf %s", folder);
 	ck_assert_int_eq(system(line), 0);
 }
 

@@ -149,6 +149,130 @@ START_TEST(a_consumer_sees_the_request_and_its_lease)
 }
 END_TEST
 
+/* What is shown otherwise must have another version, and estimates must not. */
+struct versioned {
+	struct job job;
+	struct delivery delivery;
+	struct document_facts facts;
+	bool has_delivery;
+};
+
+static void
+change_status(struct versioned *what)
+{
+	what->job.status = JOB_RUNNING;
+}
+
+static void
+change_attempts(struct versioned *what)
+{
+	what->job.attempts++;
+}
+
+static void
+change_run_at(struct versioned *what)
+{
+	what->job.run_at_ms++;
+}
+
+static void
+change_finish(struct versioned *what)
+{
+	what->job.finished_at_ms = AT_MS + 1000;
+}
+
+static void
+change_position(struct versioned *what)
+{
+	what->facts.position = 7;
+}
+
+static void
+lose_delivery(struct versioned *what)
+{
+	what->has_delivery = false;
+}
+
+static void
+change_delivery(struct versioned *what)
+{
+	what->delivery.state = DELIVERY_DELIVERED;
+}
+
+static void
+try_delivery(struct versioned *what)
+{
+	what->delivery.attempts++;
+}
+
+static void
+put_off_delivery(struct versioned *what)
+{
+	what->delivery.next_at_ms++;
+}
+
+static void
+change_estimate(struct versioned *what)
+{
+	what->facts.estimated_wait_ms = 12345;
+}
+
+static void
+change_links(struct versioned *what)
+{
+	what->facts.public_url = "https://elsewhere.example";
+}
+
+static void
+change_nothing(struct versioned *what)
+{
+	(void)what;
+}
+
+static const struct {
+	const char *name;
+	void (*change)(struct versioned *what);
+	bool is_seen;
+} changes[] = {
+	{ "status", change_status, true },
+	{ "attempts", change_attempts, true },
+	{ "run_at", change_run_at, true },
+	{ "finished_at", change_finish, true },
+	{ "position", change_position, true },
+	{ "callback", lose_delivery, true },
+	{ "callback.state", change_delivery, true },
+	{ "callback.attempts", try_delivery, true },
+	{ "callback.next_attempt_at", put_off_delivery, true },
+	{ "estimated_wait_ms", change_estimate, false },
+	{ "links", change_links, false },
+	{ "nothing", change_nothing, false },
+};
+
+static uint64_t
+version_of(const struct versioned *what)
+{
+	return document_version(&what->job,
+	    what->has_delivery ? &what->delivery : NULL, &what->facts);
+}
+
+START_TEST(a_document_that_says_something_else_has_another_version)
+{
+	struct versioned what = { .facts = { .position = 8 },
+		.has_delivery = true };
+	uint64_t before;
+
+	fill_job(&what.job);
+	fill_delivery(&what.delivery);
+	before = version_of(&what);
+	ck_assert_uint_ne(before, 0);
+	changes[_i].change(&what);
+	ck_assert_msg((version_of(&what) != before) == changes[_i].is_seen,
+	    "%s", changes[_i].name);
+	delivery_clear(&what.delivery);
+	job_clear(&what.job);
+}
+END_TEST
+
 START_TEST(progress_makes_another_version_of_the_document)
 {
 	struct document_facts facts = { .estimated_wait_ms = -1 };
@@ -392,6 +516,9 @@ START_TEST(attempts_are_appended_as_the_contract_shows_them)
 		2, "[2001:db8::1]:443" };
 	ck_assert(document_add_attempt(&delivery, &facts));
 
+	ck_assert_int_eq(document_last_attempt_ms(NULL), -1);
+	ck_assert_int_eq(document_last_attempt_ms(delivery.attempts_json),
+	    AT_MS + 2);
 	struct json_document *document = read_document(&job, &delivery);
 	const struct json_value *attempts = find(document, "callback",
 	    "attempts");
@@ -414,9 +541,12 @@ START_TEST(the_oldest_attempts_make_room_for_new_ones)
 	fill_job(&job);
 	fill_delivery(&delivery);
 	for (int i = 0; i < 300; i++) {
-		struct attempt_facts facts = { AT_MS, 500, ERROR_STATUS_5XX, i,
-			0, 1, 2, 3, "},{\"at\":" };
+		struct attempt_facts facts = { AT_MS + i, 500,
+			ERROR_STATUS_5XX, i, 0, 1, 2, 3, "},{\"at\":\"" };
 		ck_assert(document_add_attempt(&delivery, &facts));
+		ck_assert_int_eq(
+		    document_last_attempt_ms(delivery.attempts_json),
+		    AT_MS + i);
 		ck_assert_uint_le(strlen(delivery.attempts_json),
 		    ATTEMPTS_MAX_BYTES);
 	}
@@ -444,6 +574,9 @@ main(void)
 	tcase_add_test(cases, a_finished_job_shows_all_there_is);
 	tcase_add_test(cases, progress_is_the_shortest_number_that_means_it);
 	tcase_add_test(cases, a_consumer_sees_the_request_and_its_lease);
+	tcase_add_loop_test(cases,
+	    a_document_that_says_something_else_has_another_version, 0,
+	    (int)(sizeof(changes) / sizeof(changes[0])));
 	tcase_add_test(cases, progress_makes_another_version_of_the_document);
 	tcase_add_test(cases, an_error_is_forgotten_once_the_job_has_succeeded);
 	tcase_add_test(cases, a_callback_without_delivery_is_pending);

@@ -1,6 +1,7 @@
 /* test_gauge.c - places in a queue: taken, refused and given back. */
 #include <check.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,131 @@ START_TEST(a_client_of_a_new_conf_finds_its_gauge)
 }
 END_TEST
 
+START_TEST(places_of_a_client_outlast_its_section)
+{
+	struct conf without = { .queues = queues, .queue_count = 2 };
+	struct conf_client again = { .name = "acme", .max_queued = 2 };
+	struct conf with = { .clients = &again, .client_count = 1 };
+
+	ck_assert(client_take_place(&client));
+	ck_assert(client_take_place(&client));
+	ck_assert(gauges_adopt(gauges, &without));
+	ck_assert_ptr_eq(without.gauges, gauges);
+	gauges_give_client(without.gauges, "acme");
+	ck_assert(gauges_adopt(gauges, &with));
+	ck_assert_int_eq(atomic_load(&again.gauge->places), 1);
+	ck_assert(client_take_place(&again));
+	ck_assert(!client_take_place(&again));
+}
+END_TEST
+
+/* Jobs of a client that was never configured since the start. */
+START_TEST(places_of_a_client_are_counted_before_it_has_a_section)
+{
+	struct conf_client next = { .name = "zenith", .max_queued = 2 };
+	struct conf with = { .clients = &next, .client_count = 1 };
+
+	gauges_hold_client(gauges, "zenith");
+	gauges_hold_client(gauges, "zenith");
+	gauges_give_client(gauges, "nobody");
+	gauges_hold_client(gauges, "");
+	gauges_give_client(gauges, "");
+	ck_assert(gauges_adopt(gauges, &with));
+	ck_assert_int_eq(atomic_load(&next.gauge->places), 2);
+	ck_assert(!client_take_place(&next));
+	gauges_give_client(gauges, "zenith");
+	ck_assert(client_take_place(&next));
+	ck_assert_int_eq(atomic_load(&client.gauge->places), 0);
+}
+END_TEST
+
+#define NAMES 50
+
+static void *
+hold_everybody(void *arg)
+{
+	char name[NAME_SIZE];
+
+	(void)arg;
+	for (int i = 0; i < 100 * NAMES; i++) {
+		(void)snprintf(name, sizeof(name), "client-%d", i % NAMES);
+		gauges_hold_client(gauges, name);
+		if (i % 2 == 0)
+			gauges_give_client(gauges, name);
+	}
+	return NULL;
+}
+
+START_TEST(two_threads_that_name_a_client_mean_the_same_one)
+{
+	struct conf_client clients[NAMES] = { 0 };
+	struct conf with = { .clients = clients, .client_count = NAMES };
+	pthread_t threads[4];
+
+	for (int i = 0; i < NAMES; i++)
+		(void)snprintf(clients[i].name, sizeof(clients[i].name),
+		    "client-%d", i);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+				     hold_everybody, NULL),
+		    0);
+	ck_assert(gauges_adopt(gauges, &with));
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	for (int i = 0; i < NAMES; i++)
+		ck_assert_int_eq(atomic_load(&clients[i].gauge->places),
+		    i % 2 == 0 ? 0 : 400);
+}
+END_TEST
+
+START_TEST(clients_do_not_share_their_turns)
+{
+	struct conf_client other = { .name = "zenith", .rate = 1, .burst = 1 };
+	struct conf with = { .clients = &other, .client_count = 1 };
+	int64_t left, wait_us;
+
+	ck_assert(gauges_adopt(gauges, &with));
+	ck_assert(client_take_turn(&other, 0, &left, &wait_us));
+	ck_assert(!client_take_turn(&other, 0, &left, &wait_us));
+	ck_assert_int_eq(wait_us, 1000000);
+	ck_assert(client_take_turn(&client, 0, &left, &wait_us));
+	ck_assert_int_eq(left, 4);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	double rate, burst;
+	int64_t wait_us; /* of the one behind the burst; 0: it is let through */
+} rates[] = {
+	{ "one in a hundred seconds", 0.01, 1, 100000000 },
+	{ "two at once, one a second", 1, 2, 1000000 },
+	{ "faster than the clock", 1e9, 3, 0 },
+	{ "a year and more for one", 1e-9, 1, INT64_C(31536000000000) },
+	{ "more at once than ever come", 1e-9, 1e9, 0 },
+};
+
+START_TEST(any_rate_that_can_be_written_is_kept)
+{
+	int64_t left, wait_us;
+	bool may;
+
+	client.rate = rates[_i].rate;
+	client.burst = rates[_i].burst;
+	for (int i = 0; i < 3 && i < rates[_i].burst; i++)
+		if (rates[_i].burst < 1000 || i == 0)
+			ck_assert_msg(
+			    client_take_turn(&client, 5, &left, &wait_us),
+			    "%s", rates[_i].name);
+	if (rates[_i].burst > 1000)
+		return;
+	may = client_take_turn(&client, 5, &left, &wait_us);
+	ck_assert_msg(may == (rates[_i].wait_us == 0), "%s", rates[_i].name);
+	ck_assert_msg(wait_us == rates[_i].wait_us, "%s: %lld us",
+	    rates[_i].name, (long long)wait_us);
+}
+END_TEST
+
 /* Ten a second, five at once. */
 START_TEST(a_client_may_ask_as_often_as_its_rate_and_burst_allow)
 {
@@ -231,6 +357,36 @@ START_TEST(a_client_may_ask_as_often_as_its_rate_and_burst_allow)
 	for (int i = 0; i < 5; i++)
 		ck_assert(client_take_turn(&client, now_us, &left, &wait_us));
 	ck_assert(!client_take_turn(&client, now_us, &left, &wait_us));
+}
+END_TEST
+
+static atomic_int granted;
+
+static void *
+ask_all_the_time(void *arg)
+{
+	int64_t left, wait_us;
+
+	(void)arg;
+	for (int i = 0; i < 10000; i++)
+		if (client_take_turn(&client, 1000 + i, &left, &wait_us))
+			atomic_fetch_add(&granted, 1);
+	return NULL;
+}
+
+/* In ten milliseconds less than one more than the burst is granted. */
+START_TEST(the_rate_holds_however_many_threads_ask)
+{
+	pthread_t threads[4];
+
+	atomic_store(&granted, 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+				     ask_all_the_time, NULL),
+		    0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+	ck_assert_int_eq(atomic_load(&granted), 5);
 }
 END_TEST
 
@@ -285,8 +441,17 @@ main(void)
 	tcase_add_test(cases, a_client_takes_as_many_places_as_it_may);
 	tcase_add_test(cases, who_has_no_limit_always_finds_a_place);
 	tcase_add_test(cases, a_client_of_a_new_conf_finds_its_gauge);
+	tcase_add_test(cases, places_of_a_client_outlast_its_section);
+	tcase_add_test(cases,
+	    places_of_a_client_are_counted_before_it_has_a_section);
+	tcase_add_test(cases,
+	    two_threads_that_name_a_client_mean_the_same_one);
+	tcase_add_test(cases, clients_do_not_share_their_turns);
+	tcase_add_loop_test(cases, any_rate_that_can_be_written_is_kept, 0,
+	    (int)(sizeof(rates) / sizeof(rates[0])));
 	tcase_add_test(cases,
 	    a_client_may_ask_as_often_as_its_rate_and_burst_allow);
+	tcase_add_test(cases, the_rate_holds_however_many_threads_ask);
 	tcase_add_loop_test(cases,
 	    the_wait_for_a_place_comes_from_the_drain_rate, 0,
 	    (int)(sizeof(waits) / sizeof(waits[0])));

@@ -63,6 +63,45 @@ START_TEST(a_run_is_judged_by_its_answer_or_the_lack_of_one)
 }
 END_TEST
 
+/* What at-most-once may try again. */
+static const struct {
+	enum job_error error;
+	int status;
+	bool never_began;
+} beginnings[] = {
+	{ ERROR_DNS_FAILED, 0, true },
+	{ ERROR_REFUSED, 0, true },
+	{ ERROR_CONNECT_TIMEOUT, 0, true },
+	{ ERROR_STATUS_4XX, 425, true },
+	{ ERROR_STATUS_4XX, 429, true },
+	{ ERROR_STATUS_5XX, 503, true },
+	{ ERROR_STATUS_4XX, 408, false },
+	{ ERROR_STATUS_4XX, 400, false },
+	{ ERROR_STATUS_5XX, 500, false },
+	{ ERROR_STATUS_5XX, 502, false },
+	{ ERROR_STATUS_5XX, 504, false },
+	{ ERROR_RESET, 0, false },
+	{ ERROR_TIMEOUT_HEADERS, 0, false },
+	{ ERROR_TIMEOUT_BODY, 0, false },
+	{ ERROR_BAD_RESPONSE, 0, false },
+	{ ERROR_INTERRUPTED, 0, false },
+	{ ERROR_INTERNAL, 0, false },
+	{ ERROR_COMMAND_FAILED, 0, false },
+	{ ERROR_LEASE_EXPIRED, 0, false },
+	{ ERROR_NONE, 200, false },
+};
+
+START_TEST(only_some_outcomes_show_that_the_work_was_not_begun)
+{
+	bool never_began = verdict_never_began(beginnings[_i].error,
+	    beginnings[_i].status);
+
+	ck_assert_msg(never_began == beginnings[_i].never_began,
+	    "%s with status %d", job_error_name(beginnings[_i].error),
+	    beginnings[_i].status);
+}
+END_TEST
+
 struct delivery_case {
 	enum job_error transport;
 	int status;
@@ -185,6 +224,9 @@ main(void)
 	TCase *cases = tcase_create("verdict");
 	tcase_add_loop_test(cases,
 	    a_run_is_judged_by_its_answer_or_the_lack_of_one, 0, ROWS(runs));
+	tcase_add_loop_test(cases,
+	    only_some_outcomes_show_that_the_work_was_not_begun, 0,
+	    ROWS(beginnings));
 	tcase_add_loop_test(cases,
 	    a_delivery_is_retried_unless_the_receiver_says_never_again, 0,
 	    ROWS(deliveries));
