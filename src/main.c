@@ -25,6 +25,7 @@
 
 #include "callbackd/admin.h"
 #include "callbackd/listen.h"
+#include "callbackd/reserve.h"
 #include "callbackd/transfer.h"
 #include "background.h"
 #include "lane.h"
@@ -346,9 +347,10 @@ drain_cb(int signal_number, void *arg)
 	daemon->drain_until_ms =
 	    loop_mono_ms(daemon->control) + daemon->conf->drain_timeout_ms;
 	admin_drain(daemon->admin);
-	ledger_drain(daemon->ledger);
+	/* Lanes first: what the ledger then answers finds them closing. */
 	for (unsigned i = 0; i < daemon->lane_count; i++)
 		lane_drain(daemon->lanes[i]);
+	ledger_drain(daemon->ledger);
 	loop_timer_set(daemon->drain_timer, LOOK_MS);
 }
 
@@ -363,6 +365,7 @@ bear(struct daemon *daemon)
 	 * pieces that the thread caches hold anyway. */
 	(void)mallopt(M_MXFAST, 0);
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide ends */
+	reserve_fill();
 	loop_library_init();
 	raise_limits(daemon);
 	daemon->gauges = gauges_new();

@@ -21,12 +21,37 @@
 #include <yajl/yajl_gen.h>
 #include <yajl/yajl_parse.h>
 
+#include "callbackd/reserve.h"
 #include "json_raw.h"
 #include "json_tree.h"
 
 enum {
 	WRITE_DEPTH = 120 /* yajl ends at 128; a read text needs 64 */
 };
+
+/* yajl does not look at what it is given. */
+static void *
+malloc_cb(void *ctx, size_t size)
+{
+	(void)ctx;
+	return reserve_malloc(size);
+}
+
+static void *
+realloc_cb(void *ctx, void *old, size_t size)
+{
+	(void)ctx;
+	return reserve_realloc(old, size);
+}
+
+static void
+free_cb(void *ctx, void *gone)
+{
+	(void)ctx;
+	free(gone);
+}
+
+static const yajl_alloc_funcs memory = { malloc_cb, realloc_cb, free_cb, NULL };
 
 struct json_writer {
 	yajl_gen gen;
@@ -56,7 +81,7 @@ json_writer_new(struct buf *out)
 	if (writer == NULL)
 		return NULL;
 	writer->out = out;
-	writer->gen = yajl_gen_alloc(NULL);
+	writer->gen = yajl_gen_alloc(&memory);
 	if (writer->gen == NULL) {
 		free(writer);
 		return NULL;
@@ -496,7 +521,8 @@ parse(const char *text, size_t len, struct reason *why_out)
 	struct reader reader = { .why_out = why_out, .len = len };
 
 	reader.document = json_tree_new(len);
-	reader.yajl = yajl_alloc(&callbacks, NULL, &reader);
+	reader.yajl = yajl_alloc(&callbacks,
+	    (yajl_alloc_funcs *)(uintptr_t)&memory, &reader);
 	if (reader.document == NULL || reader.yajl == NULL) {
 		reason_set(why_out, "out of memory");
 		json_document_free(&reader.document);

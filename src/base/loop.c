@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "callbackd/clock.h"
+#include "callbackd/reserve.h"
 
 enum {
 	HEARTBEAT_MS = 1000,
@@ -114,6 +115,7 @@ libevent_fatal_cb(int code)
 void
 loop_library_init(void)
 {
+	event_set_mem_functions(reserve_malloc, reserve_realloc, free);
 	event_set_log_callback(libevent_log_cb);
 	event_set_fatal_callback(libevent_fatal_cb);
 }

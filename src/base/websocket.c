@@ -15,7 +15,11 @@
  *  3. wslay's queue of messages is always emptied at once, into the output
  *     buffer, which is bounded: by the sender for messages, and for answers to
  *     pings by not reading any more.
- *  4. gone() is called with nothing of wslay's on the stack; the websocket may
+ *  4. What wslay lets pass, or ends without a code, is found beside it: messages
+ *     that are too long (it looks only where it keeps them), close frames whose
+ *     payload is one byte or, when it comes in pieces, no UTF-8, and frames that
+ *     it cannot read.
+ *  5. gone() is called with nothing of wslay's on the stack; the websocket may
  *     be freed by it, and by end().
  *
  * Thread: that of the server's loop.
@@ -37,6 +41,7 @@ enum {
 	MESSAGE_BYTES = 64 << 10,   /* a message of the peer's; above it 1009 */
 	ANSWERS_BYTES = 64 << 10,   /* that wait; then its pings do */
 	FLUSH_BYTES = 16 << 20,     /* a document and its frame fit */
+	CONTROL_BYTES = 125,        /* RFC 6455, 5.5 */
 	KEY_BYTES = 16,             /* RFC 6455, 4.1 */
 	KEY_LEN = 24,               /* in base64 */
 	SHA1_BYTES = 20,
@@ -51,6 +56,11 @@ struct websocket {
 	uint64_t fed;
 	uint64_t framed;
 	struct buf *out;     /* of the flush that is under way */
+	uint64_t message_bytes; /* of the message, up to this frame */
+	int opcode;          /* of the frame that is being read */
+	int breach;          /* close code; 0: none */
+	unsigned char farewell[CONTROL_BYTES]; /* payload of a close frame */
+	size_t farewell_len;
 	bool is_owned;       /* not yet given to websocket_close */
 	bool is_fragmented;  /* between the frames of a message */
 	bool is_closing;     /* a close frame was sent */
@@ -204,10 +214,12 @@ recv_cb(wslay_event_context_ptr wslay, uint8_t *bytes, size_t len, int flags,
     void *arg)
 {
 	struct websocket *socket = arg;
-	int got = evbuffer_remove(
-	    bufferevent_get_input(socket->exchange->conn->bev), bytes, len);
+	int got = 0;
 
 	(void)flags;
+	if (socket->breach == 0)
+		got = evbuffer_remove(bufferevent_get_input(
+		    socket->exchange->conn->bev), bytes, len);
 	if (got <= 0) {
 		wslay_event_set_error(wslay, WSLAY_ERR_WOULDBLOCK);
 		return -1;
@@ -250,14 +262,54 @@ frame_begins_cb(wslay_event_context_ptr wslay,
 
 	(void)wslay;
 	socket->framed += frame_bytes(frame->payload_length);
-	if (!wslay_is_ctrl_frame(frame->opcode))
-		socket->is_fragmented = !frame->fin;
+	socket->opcode = frame->opcode;
+	socket->farewell_len = 0;
+	if (wslay_is_ctrl_frame(frame->opcode))
+		return;
+	if (!socket->is_fragmented)
+		socket->message_bytes = 0;
+	socket->is_fragmented = !frame->fin;
+	if (frame->payload_length > MESSAGE_BYTES - socket->message_bytes)
+		socket->breach = WSLAY_CODE_MESSAGE_TOO_BIG;
+	else
+		socket->message_bytes += frame->payload_length;
+}
+
+static void
+frame_goes_on_cb(wslay_event_context_ptr wslay,
+    const struct wslay_event_on_frame_recv_chunk_arg *chunk, void *arg)
+{
+	struct websocket *socket = arg;
+	size_t room = CONTROL_BYTES - socket->farewell_len;
+
+	(void)wslay;
+	if (socket->opcode != WSLAY_CONNECTION_CLOSE ||
+	    chunk->data_length > room)
+		return;
+	memcpy(socket->farewell + socket->farewell_len, chunk->data,
+	    chunk->data_length);
+	socket->farewell_len += chunk->data_length;
+}
+
+static void
+frame_ends_cb(wslay_event_context_ptr wslay, void *arg)
+{
+	struct websocket *socket = arg;
+	size_t len = socket->farewell_len;
+
+	(void)wslay;
+	if (len == 1)
+		socket->breach = WSLAY_CODE_PROTOCOL_ERROR;
+	else if (len > 2 && !text_is_utf8(socket->farewell + 2, len - 2))
+		socket->breach = WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA;
 }
 
 static const struct wslay_event_callbacks callbacks = {
 	.recv_callback = recv_cb,
 	.send_callback = send_cb,
 	.on_frame_recv_start_callback = frame_begins_cb,
+	.on_frame_recv_chunk_callback = frame_goes_on_cb,
+	.on_frame_recv_end_callback = frame_ends_cb,
 };
 
 /* False: no memory. */
@@ -272,8 +324,6 @@ wake(struct websocket *socket)
 		return false;
 	}
 	wslay_event_config_set_no_buffering(socket->wslay, 1);
-	wslay_event_config_set_max_recv_msg_length(socket->wslay,
-	    MESSAGE_BYTES);
 	socket->fed = 0;
 	socket->framed = 0;
 	return true;
@@ -344,17 +394,37 @@ note_close(struct websocket *socket)
 	    !wslay_event_get_read_enabled(socket->wslay);
 }
 
-static void
-take_frames(struct websocket *socket)
+/* Whatever wslay would have said. False: no memory, or the peer is gone. */
+static bool
+refuse_frames(struct websocket *socket)
 {
-	if (!wake(socket) || wslay_event_recv(socket->wslay) != 0 ||
-	    !flush(socket)) {
-		cut(socket);
-		return;
-	}
+	wslay_event_context_free(socket->wslay);
+	socket->wslay = NULL;
+	if (!wake(socket) ||
+	    wslay_event_queue_close(socket->wslay, (uint16_t)socket->breach,
+		NULL, 0) != 0 ||
+	    !flush(socket))
+		return false;
+	begin_closing(socket);
+	socket->is_eating = true;
+	return true;
+}
+
+static bool
+read_frames(struct websocket *socket)
+{
+	if (!wake(socket))
+		return false;
+	if (wslay_event_recv(socket->wslay) != 0 && socket->breach == 0)
+		socket->breach = WSLAY_CODE_PROTOCOL_ERROR;
+	if (socket->breach != 0)
+		return refuse_frames(socket);
+	if (!flush(socket))
+		return false;
 	note_close(socket);
 	rest(socket);
 	pause_if_flooded(socket);
+	return true;
 }
 
 static void
@@ -383,8 +453,8 @@ read_cb(struct bufferevent *bev, void *arg)
 	(void)bev;
 	if (socket->is_cut || socket->is_eating)
 		eat(socket);
-	else
-		take_frames(socket);
+	else if (!read_frames(socket))
+		cut(socket);
 	if (socket->is_cut || !is_over(socket))
 		return;
 	tell_owner(socket);

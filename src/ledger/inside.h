@@ -75,6 +75,7 @@ struct ledger {
 	struct consumers *consumers; /* see consumers.c */
 	int64_t purge_cursor;
 	int64_t purge_mono_ms;     /* when to look again */
+	int64_t purged_mono_ms;    /* when it was looked at last */
 	int64_t tidy_mono_ms;
 
 	int64_t wall_ms;           /* of this turn */

@@ -40,6 +40,7 @@
 #include <strings.h>
 
 #include "callbackd/clock.h"
+#include "callbackd/reserve.h"
 
 enum {
 	IDLE_MAX_S = 1,       /* libcurl counts whole seconds: below 2 s */
@@ -50,7 +51,8 @@ enum {
 bool
 transfer_library_init(void)
 {
-	return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, reserve_malloc, free,
+		   reserve_realloc, reserve_strdup, reserve_calloc) == CURLE_OK;
 }
 
 void

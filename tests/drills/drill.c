@@ -204,6 +204,18 @@ shim_path(const char *name, char out[PATH_SIZE])
 	report_absolute(out);
 }
 
+/* Without memory for a line of the log, it cannot say where it listens. */
+static bool
+has_lost_its_voice(struct world *world)
+{
+	if (!file_says(world->daemon.err_path, "log-lost") ||
+	    !file_says(world->daemon.err_path, "event=ready"))
+		return false;
+	snprintf(world->api, sizeof(world->api), "127.0.0.1:1");
+	snprintf(world->admin, sizeof(world->admin), "127.0.0.1:1");
+	return true;
+}
+
 static bool
 has_come_up(struct world *world, bool *is_gone_out)
 {
@@ -212,6 +224,8 @@ has_come_up(struct world *world, bool *is_gone_out)
 	bool is_ready;
 
 	*is_gone_out = !process_is_running(&world->daemon);
+	if (has_lost_its_voice(world))
+		return true;
 	if (*is_gone_out ||
 	    !log_listens(world->daemon.err_path, "api", world->api) ||
 	    !log_listens(world->daemon.err_path, "admin", world->admin) ||

@@ -387,6 +387,33 @@ START_TEST(ended_jobs_are_forgotten_after_their_retention)
 }
 END_TEST
 
+/* Somebody asks for it every 30 ms: there is mail in every turn. */
+START_TEST(a_ledger_that_is_never_idle_forgets_as_well)
+{
+	struct order *answer = NULL;
+	struct uuid job;
+	int turns = 0;
+
+	open_world();
+	world_conf()->retention_ms = MINUTE_MS;
+	job = submit_plain();
+	end_run_with(job, &WELL);
+	while (answer == NULL || answer->result != ORDER_MISSING) {
+		struct order *order = new_order(ORDER_JOB);
+
+		ck_assert_int_lt(turns++, 2 * MINUTE_MS / 30);
+		order_free(&answer);
+		order->job.id = job;
+		clock_goes_on(30);
+		ask_later(order, &answer);
+		take_one_turn();
+		ck_assert_ptr_nonnull(answer);
+	}
+	ck_assert_int_ge(turns, MINUTE_MS / 30);
+	order_free(&answer);
+}
+END_TEST
+
 static void
 add_accepting_cases(Suite *suite)
 {

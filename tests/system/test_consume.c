@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "jobs.h"
+#include "report.h"
 
 #define TOKEN_SIZE 33
 #define JSON "Content-Type: application/json\r\n"
@@ -1083,6 +1084,66 @@ START_TEST(only_the_operator_pauses_and_only_by_post)
 }
 END_TEST
 
+/* ---- the workers of contrib ---- */
+
+/* Lets one do one job; false when what it is written in is not here. */
+static bool
+let_work(struct world *world, const char *language, const char *name,
+    const char *command)
+{
+	const char *top = getenv("top_srcdir");
+	const char *ask_version[] = { "/usr/bin/env", language, "-c", "exit",
+		NULL };
+	char script[PATH_SIZE], url[ADDRESS_TEXT_SIZE];
+	const char *argv[] = { "/usr/bin/env", language, script, url, "pull",
+		command, NULL };
+	struct process process;
+
+	if (strcmp(language, "sh") == 0)
+		ask_version[3] = "command -v curl && command -v base64";
+	if (process_run(&process, world->folder, "version", ask_version) != 0)
+		return false;
+	snprintf(script, sizeof(script), "%s/contrib/workers/%s",
+	    top != NULL ? top : ".", name);
+	report_absolute(script);
+	snprintf(url, sizeof(url), "http://%.140s", world->api);
+	ck_assert_int_eq(setenv("ONCE", "1", 1), 0);
+	ck_assert_int_eq(process_run(&process, world->folder, name, argv), 0);
+	return true;
+}
+
+/* What JSON has to escape, in UTF-8 of one to four bytes. */
+#define AWKWARD "a \"q\" \\ / \n\t\001 \303\251 \342\202\254 \360\237\230\200."
+
+START_TEST(the_workers_of_contrib_do_their_work)
+{
+	struct world world;
+	struct reply reply;
+	char id[ID_SIZE];
+
+	open_pulled(&world);
+	submit(&world, "/pull/x", "", AWKWARD, id);
+	if (let_work(&world, "sh", "worker.sh", "cat")) {
+		result_get(&world, id, &reply);
+		ck_assert_str_eq(reply.body, AWKWARD);
+		reply_clear(&reply);
+		submit(&world, "/pull/x", "", "\377", id);
+		ck_assert(let_work(&world, "sh", "worker.sh", "false"));
+		job_get(&world, id, &reply);
+		ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
+		    "consumer-failed");
+		reply_clear(&reply);
+	}
+	if (let_work(&world, "python3", "worker.py", NULL)) {
+		job_wait(&world, id, "succeeded", &reply);
+		ck_assert_str_eq(look_at(reply_json(&reply), "progress")->text,
+		    "0.5");
+		reply_clear(&reply);
+	}
+	world_close(&world);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1116,6 +1177,7 @@ main(void)
 		a_queue_shows_what_is_in_it,
 		a_paused_queue_runs_nothing_until_it_is_resumed,
 		only_the_operator_pauses_and_only_by_post,
+		the_workers_of_contrib_do_their_work,
 	};
 
 	return HARNESS_RUN("consume", cases);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "jobs.h"
 
@@ -683,6 +684,27 @@ START_TEST(who_hangs_up_while_waiting_costs_and_cancels_nothing)
 }
 END_TEST
 
+START_TEST(who_closes_its_sending_side_has_hung_up_too)
+{
+	struct world world;
+	struct client client;
+	struct reply reply;
+
+	world_open(&world, NULL);
+	send_on(&client, &world, "POST", "/mill/status/200?delay_ms=300",
+	    LONG_WAIT);
+	ck_assert_int_eq(shutdown(client.fd, SHUT_WR), 0);
+	ck_assert(client_is_closed_by_peer(&client));
+	client_close(&client);
+	wait_until(metric(&world, "callbackd_runs_under_way") == 0);
+	api(&world, "GET", "/v1/jobs", "", NULL, &reply);
+	ck_assert_str_eq(look_text(reply_json(&reply), "jobs.0.status"),
+	    "succeeded");
+	reply_clear(&reply);
+	world_close(&world);
+}
+END_TEST
+
 /* Half of them poll, half of them have just submitted. */
 START_TEST(sigterm_answers_all_who_wait_before_it_ends)
 {
@@ -763,6 +785,7 @@ main(void)
 		a_wait_that_is_no_duration_is_400,
 		all_who_wait_for_one_job_are_answered_when_it_ends,
 		who_hangs_up_while_waiting_costs_and_cancels_nothing,
+		who_closes_its_sending_side_has_hung_up_too,
 		sigterm_answers_all_who_wait_before_it_ends,
 	};
 

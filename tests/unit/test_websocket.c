@@ -347,8 +347,9 @@ static const struct breach {
 	ROW("UTF-8 cut at the end of fragments",
 	    "\x01\x81\0\0\0\0\xc3\x80\x80\0\0\0\0", 1007),
 	ROW("bad UTF-8 as reason", "\x88\x84\0\0\0\0\x03\xe8\xc0\xaf", 1007),
-	ROW("oversize", "\x81\xff\0\0\0\0\0\1\0\1\0\0\0\0", 1009),
-	ROW("huge", "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 1009),
+	ROW("oversize", "\x81\xff\0\0\0\0\0\1\0\1\0\0\0\0x", 1009),
+	ROW("huge", "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0x",
+	    1009),
 #undef ROW
 };
 #define BREACHES ((int)(sizeof(breaches) / sizeof(breaches[0])))
