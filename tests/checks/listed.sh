@@ -34,7 +34,7 @@ for file in tests/*/*.[ch]; do
 	case $file in
 	*/test_*.c) expect tap_tests "$file" "${file%.c}" ;;
 	*/fuzz_*.c) expect fuzz_targets "$file" "${file%.c}" ;;
-	tests/bench/* | tests/peers/*)
+	tests/bench/* | tests/drills/* | tests/peers/*)
 		grep -qF " $file" Makefile.am ||
 		    expect "the ${folder}'s sources" "$file"
 		;;

@@ -447,6 +447,7 @@ add_accepting_cases(Suite *suite)
 	tcase_add_test(cases,
 	    jobs_of_a_queue_that_a_reload_took_away_wait_for_it);
 	tcase_add_test(cases, ended_jobs_are_forgotten_after_their_retention);
+	tcase_add_test(cases, a_ledger_that_is_never_idle_forgets_as_well);
 }
 
 int
