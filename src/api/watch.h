@@ -26,19 +26,19 @@ struct watcher {
 	TAILQ_ENTRY(watcher) beat; /* in all: longest silent first */
 	TAILQ_ENTRY(watcher) link; /* in its watched, or in paced */
 	struct watchers *watchers;
-	struct watched *watched;   /* NULL: it is not told */
+	struct watched *watched;        /* NULL: it is not told */
 	struct http_exchange *exchange; /* until it is a socket */
-	struct websocket *socket;  /* neither of them: it has ended */
-	struct uuid job;           /* not set: all jobs */
-	char client[NAME_SIZE];    /* "": any */
-	char queue[NAME_SIZE];     /* the same */
-	int64_t upto_id;           /* it has seen all up to here; -1: nothing */
+	struct websocket *socket;       /* neither of them: it has ended */
+	struct uuid job;                /* not set: all jobs */
+	char client[NAME_SIZE];         /* "": any */
+	char queue[NAME_SIZE];          /* the same */
+	int64_t upto_id; /* it has seen all up to here; -1: nothing */
 	uint64_t upto_version;
 	int64_t wrote_mono_ms;
 	bool wants_socket;
-	bool is_asking;            /* an order is under way */
+	bool is_asking; /* an order is under way */
 	bool is_paced;
-	bool has_begun;            /* its head is sent */
+	bool has_begun; /* its head is sent */
 };
 
 struct watchers {
@@ -47,11 +47,11 @@ struct watchers {
 	struct watcher_list all;
 	struct watcher_list paced;
 	struct watched wide;
-	void *jobs;                /* tsearch(3) tree of struct watched */
+	void *jobs; /* tsearch(3) tree of struct watched */
 	struct loop_timer *beat_timer;
 	struct loop_timer *pace_timer;
 	int64_t heartbeat_ms;
-	bool is_beating;           /* beat_timer is set */
+	bool is_beating; /* beat_timer is set */
 };
 
 /* An event as it is sent: text is that of a stream, the document a part of

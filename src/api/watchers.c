@@ -19,7 +19,7 @@
 #define SLOW_BYTES (256 << 10) /* a reader for whom more waits is cut */
 #define PACE_BYTES (64 << 10)  /* more is asked for when less waits */
 #define PACE_MS 20
-#define BEATS_A_TURN 256       /* some ms */
+#define BEATS_A_TURN 256 /* some ms */
 
 /* ---- events as text ---- */
 
@@ -130,9 +130,8 @@ watcher_unwatch(const struct watcher *watcher)
 
 	if (watchers->api->is_abandoned)
 		return;
-	ledger_unwatch(watchers->api->ledger, &watchers->room,
-	    watcher->job.seq, watcher->client, watcher->queue,
-	    watcher->upto_id);
+	ledger_unwatch(watchers->api->ledger, &watchers->room, watcher->job.seq,
+	    watcher->client, watcher->queue, watcher->upto_id);
 }
 
 /* ---- one watcher ---- */
@@ -162,8 +161,7 @@ watcher_write(struct watcher *watcher, const struct event_text *text,
 
 	if (watcher->socket != NULL)
 		is_written = websocket_send(watcher->socket,
-		    bytes + text->document_at, text->document_len,
-		    limit_bytes);
+		    bytes + text->document_at, text->document_len, limit_bytes);
 	else
 		is_written = http_stream_write(watcher->exchange, bytes,
 		    text->text.len, limit_bytes);
@@ -393,8 +391,8 @@ beat_cb(void *arg)
 static size_t
 unsent(const struct watcher *watcher)
 {
-	return watcher->socket != NULL ? websocket_unsent(watcher->socket) :
-					 http_stream_unsent(watcher->exchange);
+	return watcher->socket != NULL ? websocket_unsent(watcher->socket)
+				       : http_stream_unsent(watcher->exchange);
 }
 
 void

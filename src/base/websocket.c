@@ -38,35 +38,35 @@
 #include "http_private.h"
 
 enum {
-	MESSAGE_BYTES = 64 << 10,   /* a message of the peer's; above it 1009 */
-	ANSWERS_BYTES = 64 << 10,   /* that wait; then its pings do */
-	FLUSH_BYTES = 16 << 20,     /* a document and its frame fit */
-	CONTROL_BYTES = 125,        /* RFC 6455, 5.5 */
-	KEY_BYTES = 16,             /* RFC 6455, 4.1 */
-	KEY_LEN = 24,               /* in base64 */
+	MESSAGE_BYTES = 64 << 10, /* a message of the peer's; above it 1009 */
+	ANSWERS_BYTES = 64 << 10, /* that wait; then its pings do */
+	FLUSH_BYTES = 16 << 20,   /* a document and its frame fit */
+	CONTROL_BYTES = 125,      /* RFC 6455, 5.5 */
+	KEY_BYTES = 16,           /* RFC 6455, 4.1 */
+	KEY_LEN = 24,             /* in base64 */
 	SHA1_BYTES = 20,
-	ACCEPT_SIZE = 32,           /* of 28 characters in base64 */
+	ACCEPT_SIZE = 32, /* of 28 characters in base64 */
 };
 
 struct websocket {
 	struct http_exchange *exchange; /* NULL: ended */
 	void (*gone)(void *arg);        /* NULL: called */
 	void *arg;
-	wslay_event_context_ptr wslay;  /* invariant 2; NULL: at rest */
+	wslay_event_context_ptr wslay; /* invariant 2; NULL: at rest */
 	uint64_t fed;
 	uint64_t framed;
-	struct buf *out;     /* of the flush that is under way */
+	struct buf *out;        /* of the flush that is under way */
 	uint64_t message_bytes; /* of the message, up to this frame */
-	int opcode;          /* of the frame that is being read */
-	int breach;          /* close code; 0: none */
+	int opcode;             /* of the frame that is being read */
+	int breach;             /* close code; 0: none */
 	unsigned char farewell[CONTROL_BYTES]; /* payload of a close frame */
 	size_t farewell_len;
-	bool is_owned;       /* not yet given to websocket_close */
-	bool is_fragmented;  /* between the frames of a message */
-	bool is_closing;     /* a close frame was sent */
+	bool is_owned;      /* not yet given to websocket_close */
+	bool is_fragmented; /* between the frames of a message */
+	bool is_closing;    /* a close frame was sent */
 	bool is_eating;
 	bool is_cut;
-	bool is_paused;      /* it is not read from */
+	bool is_paused; /* it is not read from */
 };
 
 /* ---- the handshake ---- */
@@ -198,8 +198,7 @@ cut(struct websocket *socket)
 static void
 go_on_closing(struct websocket *socket)
 {
-	if (!socket->is_closing ||
-	    evbuffer_get_length(output_of(socket)) > 0)
+	if (!socket->is_closing || evbuffer_get_length(output_of(socket)) > 0)
 		return;
 	if (!socket->is_eating)
 		end(socket);
@@ -219,7 +218,8 @@ recv_cb(wslay_event_context_ptr wslay, uint8_t *bytes, size_t len, int flags,
 	(void)flags;
 	if (socket->breach == 0)
 		got = evbuffer_remove(bufferevent_get_input(
-		    socket->exchange->conn->bev), bytes, len);
+					  socket->exchange->conn->bev),
+		    bytes, len);
 	if (got <= 0) {
 		wslay_event_set_error(wslay, WSLAY_ERR_WOULDBLOCK);
 		return -1;
@@ -430,8 +430,8 @@ read_frames(struct websocket *socket)
 static void
 eat(struct websocket *socket)
 {
-	struct evbuffer *input =
-	    bufferevent_get_input(socket->exchange->conn->bev);
+	struct evbuffer *input = bufferevent_get_input(
+	    socket->exchange->conn->bev);
 
 	evbuffer_drain(input, evbuffer_get_length(input));
 }

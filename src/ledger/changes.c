@@ -3,9 +3,9 @@
  *
  * A job that is cancelled while it runs ends at once, in the store; its loop is
  * then told to drop the run. Whatever that run still brings back is void: its
- * number waits in `cancelled` until it does. A job that waits leaves its line
- * before the commit, so that this turn does not claim it, and joins it again
- * when the commit fails.
+ * number waits in `cancelled` until it does. A job that waits leaves its line.
+ * Both happen before the commit, so that this turn does not claim the job and
+ * there is memory for it, and are taken back when the commit fails.
  *
  * Thread: the ledger's.
  */
@@ -85,6 +85,30 @@ load_job(struct ledger *ledger, struct order *order)
 	return result == STORE_MISSING ? STORE_OK : result;
 }
 
+/* It will not be claimed this turn, and what its run brings back from now on is
+ * void. False: no memory. */
+static bool
+set_aside(struct ledger *ledger, struct order *order)
+{
+	const struct job *job = &order->job;
+	const struct line_item run = { 0, job->id.seq, 0, 0 };
+
+	if (order->was_running)
+		return line_join(ledger->cancelled, &run);
+	order->has_left = sched_leave(ledger->sched, job->queue, job->priority,
+	    job->id.seq, turn_due_mono(ledger, job));
+	return true;
+}
+
+static void
+put_back(struct ledger *ledger, const struct order *order)
+{
+	if (order->was_running)
+		(void)line_leave(ledger->cancelled, 0, order->job.id.seq);
+	if (order->has_left)
+		join_line(ledger, &order->job);
+}
+
 static enum store_result
 prepare_cancel(struct ledger *ledger, struct order *order)
 {
@@ -99,9 +123,10 @@ prepare_cancel(struct ledger *ledger, struct order *order)
 		order->result = ORDER_CONFLICT;
 		return STORE_OK;
 	}
-	if (!order->was_running)
-		order->has_left = sched_leave(ledger->sched, job->queue,
-		    job->priority, job->id.seq, turn_due_mono(ledger, job));
+	if (!set_aside(ledger, order)) {
+		order->result = ORDER_UNAVAILABLE;
+		return STORE_OK;
+	}
 	job->finished_at_ms = ledger->wall_ms;
 	job->error = ERROR_CANCELLED;
 	job_end_lease(job);
@@ -134,10 +159,6 @@ cancel_open_cb(struct mail *mail, void *room)
 static void
 drop_run(struct ledger *ledger, int64_t job_seq)
 {
-	const struct line_item item = { 0, job_seq, 0, 0 };
-
-	if (!line_join(ledger->cancelled, &item))
-		return;
 	for (unsigned i = 0; i < ledger->hands_count; i++) {
 		struct cancel_mail *word = calloc(1, sizeof(*word));
 
@@ -162,19 +183,30 @@ log_cancelled(struct ledger *ledger, const struct job *job)
 	    LOG_INT("run_ms", 0), LOG_TEXT("why", job_error_name(job->error)));
 }
 
+/* A consumer brings nothing back of its own accord: its slot is free at once. */
+static void
+stop_running(struct ledger *ledger, const struct order *order)
+{
+	const struct job *job = &order->job;
+
+	if (forget_lease(ledger, job->id.seq)) {
+		(void)line_leave(ledger->cancelled, 0, job->id.seq);
+		sched_give_slot(ledger->sched, job->queue);
+	} else if (order->was_running) {
+		drop_run(ledger, job->id.seq);
+	} else if (!order->has_left) { /* its run ended this turn: it joined */
+		(void)sched_leave(ledger->sched, job->queue, job->priority,
+		    job->id.seq, turn_due_mono(ledger, job));
+	}
+}
+
 static void
 conclude_cancel(struct ledger *ledger, struct order *order)
 {
 	const struct job *job = &order->job;
 	struct queue_gauge *gauge = sched_gauge(ledger->sched, job->queue);
 
-	if (forget_lease(ledger, job->id.seq))
-		sched_give_slot(ledger->sched, job->queue);
-	else if (order->was_running)
-		drop_run(ledger, job->id.seq);
-	else if (!order->has_left) /* it joined as its run ended, this turn */
-		(void)sched_leave(ledger->sched, job->queue, job->priority,
-		    job->id.seq, turn_due_mono(ledger, job));
+	stop_running(ledger, order);
 	if (order->held_place)
 		give_place(ledger, job);
 	if (gauge != NULL)
@@ -252,8 +284,8 @@ undo_change(struct ledger *ledger, struct mail *mail)
 
 	if (order->kind == ORDER_RETRY && order->held_place)
 		give_place(ledger, &order->job);
-	if (order->kind == ORDER_CANCEL && order->has_left)
-		join_line(ledger, &order->job);
+	if (order->kind == ORDER_CANCEL)
+		put_back(ledger, order);
 	answer_order(ledger, order, ORDER_UNAVAILABLE);
 }
 

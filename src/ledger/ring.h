@@ -12,16 +12,16 @@
 #define RING_EVENTS 65536 /* 5 MiB, touched as they are used */
 
 struct event {
-	int64_t id;        /* rising, also over a restart: see ring_new */
+	int64_t id; /* rising, also over a restart: see ring_new */
 	int64_t job_seq;
-	uint64_t version;  /* of the job's record then: event_version */
+	uint64_t version; /* of the job's record then: event_version */
 	int64_t run_at_ms, started_at_ms, finished_at_ms;
 	double progress;
 	int32_t attempts;
 	uint32_t queue_hash, client_hash; /* name_hash of the names */
 	enum job_status status;
 	enum job_error error;
-	bool is_progress;  /* nothing but that */
+	bool is_progress; /* nothing but that */
 };
 
 struct ring; /* opaque */

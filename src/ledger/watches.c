@@ -37,7 +37,7 @@ struct interest {
 struct audience {
 	struct watch_room *room; /* NULL: none yet */
 	struct loop *loop;
-	void *jobs; /* tsearch(3) tree of interests, by job_seq */
+	void *jobs;            /* tsearch(3) tree of interests, by job_seq */
 	struct interest *wide; /* owned array */
 	size_t wide_count;
 	int count; /* watchers */
@@ -135,11 +135,11 @@ clear_audience(struct audience *audience)
 bool
 make_audiences(struct ledger *ledger, const struct ledger_setup *setup)
 {
-	ledger->ring = ring_new(setup->events_kept > 0 ? setup->events_kept :
-							 RING_EVENTS,
+	ledger->ring = ring_new(setup->events_kept > 0 ? setup->events_kept
+						       : RING_EVENTS,
 	    ledger->wall_ms);
-	ledger->audiences =
-	    calloc(ledger->outbox_count, sizeof(*ledger->audiences));
+	ledger->audiences = calloc(ledger->outbox_count,
+	    sizeof(*ledger->audiences));
 	return ledger->ring != NULL && ledger->audiences != NULL;
 }
 
@@ -193,8 +193,9 @@ begin_watch(struct ledger *ledger, struct order *order)
 		interest = find_wide(audience, order->client,
 		    order->filter_queue);
 	if (interest == NULL) {
-		interest = seq != 0 ? add_job(audience, seq) :
-		    add_wide(audience, order->client, order->filter_queue);
+		interest = seq != 0
+		    ? add_job(audience, seq)
+		    : add_wide(audience, order->client, order->filter_queue);
 		if (interest == NULL)
 			return false;
 		interest->since_id = order->watch.upto_id;
@@ -331,8 +332,8 @@ wants(const struct audience *audience, const struct job *job)
 static struct event_mark
 mark_of(const struct event *event)
 {
-	return (struct event_mark){ event->id, event->version,
-		event->is_progress };
+	return (
+	    struct event_mark){ event->id, event->version, event->is_progress };
 }
 
 static void
@@ -447,8 +448,7 @@ is_wanted(const struct order *order, const struct job *job)
 
 /* A job that is past its retention has no events any more. */
 static enum store_result
-show_past(struct ledger *ledger, struct order *order,
-    const struct event *event)
+show_past(struct ledger *ledger, struct order *order, const struct event *event)
 {
 	struct listed *row = add_row(order);
 	enum store_result result;
@@ -509,8 +509,7 @@ show_present(struct ledger *ledger, struct order *order)
 	row = add_row(order);
 	if (row == NULL || !job_copy(&row->job, &order->job))
 		return STORE_AGAIN;
-	row->mark = (struct event_mark){ order->watch.upto_id, version,
-		false };
+	row->mark = (struct event_mark){ order->watch.upto_id, version, false };
 	return fill_present(ledger, row);
 }
 

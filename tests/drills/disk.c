@@ -95,7 +95,8 @@ put(char **bytes, size_t *len, uint64_t at, const void *data, size_t data_len)
 {
 	if (at + data_len > *len)
 		set_len(bytes, len, at + data_len);
-	memcpy(*bytes + at, data, data_len);
+	if (data_len > 0)
+		memcpy(*bytes + at, data, data_len);
 }
 
 static void

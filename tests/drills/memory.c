@@ -221,17 +221,18 @@ remove_store(const struct drill *drill)
 	(void)unlink(drill->trace);
 }
 
-/* The parser of libConfuse 3.3 does not check what it is given. That is counted
- * apart: it is at work at a start and at a reload only. */
+/* The parser of libConfuse 3.3 does not look at what it is given, or ends the
+ * process. That is counted apart: it is at work at a start and at a reload
+ * only, and brings no allocator of its own that could be replaced. */
 static void
-note_crash(struct drill *drill, const char *when)
+note_fault(struct drill *drill, long *count, const char *what)
 {
 	if (file_says(drill->trace, "libconfuse")) {
 		drill->parser++;
 		return;
 	}
-	drill->crashes++;
-	say_where(drill, when);
+	(*count)++;
+	say_where(drill, what);
 }
 
 /* It may end with a status that is not 0 and a word to the operator. */
@@ -244,10 +245,11 @@ judge_refused_start(struct drill *drill)
 
 	drill->refused_starts++;
 	if (daemon->status >= 1000) {
-		note_crash(drill, "BROKEN: it crashed at the start");
+		note_fault(drill, &drill->crashes,
+		    "BROKEN: it crashed at the start");
 	} else if (daemon->status == 0 || len == 0) {
-		drill->unclean++;
-		say_where(drill, "BROKEN: it gave up without a word");
+		note_fault(drill, &drill->unclean,
+		    "BROKEN: it gave up without a word");
 	}
 	free(text);
 }
@@ -263,10 +265,10 @@ judge_end(struct drill *drill)
 		(void)process_wait(daemon, SOON_MS);
 	}
 	if (daemon->status >= 1000) {
-		note_crash(drill, "BROKEN: it crashed");
+		note_fault(drill, &drill->crashes, "BROKEN: it crashed");
 	} else if (daemon->status != 0) {
-		drill->unclean++;
-		say_where(drill, "BROKEN: it did not end cleanly");
+		note_fault(drill, &drill->unclean,
+		    "BROKEN: it did not end cleanly");
 	}
 }
 

@@ -126,7 +126,7 @@ static const struct {
 	{ "foreign", become_foreign, "not a callbackd store" },
 	{ "newer", become_newer, "newer" },
 	{ "short", lose_its_end, "malformed" },
-	{ "a page is lost", lose_a_page, "damaged: Tree" },
+	{ "a page is lost", lose_a_page, "damaged: Page" },
 	{ "a table is lost", lose_a_table, "deliveries" },
 };
 #define SPOILINGS ((int)(sizeof(spoilings) / sizeof(spoilings[0])))

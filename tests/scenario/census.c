@@ -98,8 +98,8 @@ check_queue(const struct conf_queue *queue, int64_t *leased)
 		return census.running - census.leased;
 	ck_assert_int_eq(gauge->queued,
 	    census.queued - unsettled(queue->name, true));
-	ck_assert_int_eq(
-	    gauge->running, census.running + void_runs(queue->name));
+	ck_assert_int_eq(gauge->running,
+	    census.running + void_runs(queue->name));
 	ck_assert_int_eq(gauge->places, census.places);
 	ck_assert_int_eq(gauge->place_bytes, census.bytes);
 	*leased += census.leased;
@@ -119,8 +119,8 @@ check_books(int64_t running, int64_t leased)
 	ck_assert_int_eq(books.accepted - books.ended,
 	    books.counted_queued + books.counted_running);
 	ck_assert_int_eq(books.counted_running, running + leased);
-	ck_assert_int_eq(
-	    ledger_runs_under_way(ledger), running + void_runs(NULL));
+	ck_assert_int_eq(ledger_runs_under_way(ledger),
+	    running + void_runs(NULL));
 }
 
 static bool

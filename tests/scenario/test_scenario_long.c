@@ -19,7 +19,7 @@ enum { MEMORY_STEPS = 20000, FILE_STEPS = 3000, REST_ROUNDS = 5000 };
 enum { KNOWN = 64, WAITING = 64 };
 
 static int64_t accepted, refused, cancelled, revived, waited;
-static struct uuid known[KNOWN];      /* the latest jobs, a ring */
+static struct uuid known[KNOWN];       /* the latest jobs, a ring */
 static struct order *answers[WAITING]; /* to what somebody asked */
 static bool is_asked[WAITING];
 

@@ -59,10 +59,10 @@ watch(struct hall *hall, const struct question *question)
 		(void)snprintf(order->client, sizeof(order->client), "%s",
 		    question->client);
 	if (question->queue != NULL)
-		(void)snprintf(order->filter_queue,
-		    sizeof(order->filter_queue), "%s", question->queue);
-	order->watch.after_id =
-	    question->after_id != 0 ? question->after_id : -1;
+		(void)snprintf(order->filter_queue, sizeof(order->filter_queue),
+		    "%s", question->queue);
+	order->watch.after_id = question->after_id != 0 ? question->after_id
+							: -1;
 	order->watch.after_version = question->after_version;
 	order->watch.room = &hall->room;
 	return ask(order);
@@ -88,8 +88,7 @@ expect_told(const struct hall *hall, const enum job_status *states, int count)
 	for (int i = 0; i < count; i++) {
 		ck_assert_msg(hall->states[i] == states[i], "event %d: %s", i,
 		    job_status_name(hall->states[i]));
-		ck_assert(i == 0 ||
-		    hall->marks[i].id > hall->marks[i - 1].id);
+		ck_assert(i == 0 || hall->marks[i].id > hall->marks[i - 1].id);
 	}
 }
 
@@ -376,8 +375,7 @@ END_TEST
 
 START_TEST(a_cancelled_job_is_an_event)
 {
-	static const enum job_status expected[] = { JOB_QUEUED,
-		JOB_CANCELLED };
+	static const enum job_status expected[] = { JOB_QUEUED, JOB_CANCELLED };
 	struct hall hall;
 	struct order *order;
 

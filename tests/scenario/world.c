@@ -47,7 +47,8 @@ static struct {
 
 	struct run *runs[MANY];
 	int run_count, runs_begun;
-	struct line *told; /* whose runs are to end: rank 0; one for each lane */
+	struct line
+	    *told; /* whose runs are to end: rank 0; one for each lane */
 	struct post *posts[MANY];
 	int post_count, posts_begun;
 } world;
@@ -115,8 +116,9 @@ start_run(struct run *run, void *arg)
 static void
 cancel_run(int64_t job_seq, void *arg)
 {
-	const struct line_item item = { (struct ledger_hands *)arg - world.lanes,
-		job_seq, 0, 0 };
+	const struct line_item item = {
+		(struct ledger_hands *)arg - world.lanes, job_seq, 0, 0
+	};
 
 	ck_assert(line_join(world.told, &item));
 }

@@ -640,12 +640,10 @@ START_TEST(an_open_delivery_is_found_by_its_event)
 	delivery.event = EVENT_PROGRESS;
 	delivery.state = DELIVERY_PENDING;
 	assert_ok(f.store, store_begin(f.store));
-	(void)add_plain_delivery(f.store, job, true, DELIVERY_PENDING,
-	    NOW_MS);
+	(void)add_plain_delivery(f.store, job, true, DELIVERY_PENDING, NOW_MS);
 	assert_ok(f.store, store_add_delivery(f.store, &delivery, NOW_MS));
 	progress = delivery.id;
-	held = add_plain_delivery(f.store, other, true, DELIVERY_HELD,
-	    NOW_MS);
+	held = add_plain_delivery(f.store, other, true, DELIVERY_HELD, NOW_MS);
 	assert_ok(f.store, store_commit(f.store, false));
 	assert_ok(f.store,
 	    store_find_open_delivery(f.store, job.seq, EVENT_PROGRESS, &seq));
@@ -1150,8 +1148,8 @@ END_TEST
 
 START_TEST(keys_are_any_bytes_of_text)
 {
-	static const char *const keys[] = { "'; DROP TABLE keys; --", "%",
-		"_", "\"q\"", "k\xff", "\xc3\xa4", "0", "1e3" };
+	static const char *const keys[] = { "'; DROP TABLE keys; --", "%", "_",
+		"\"q\"", "k\xff", "\xc3\xa4", "0", "1e3" };
 	struct uuid ids[sizeof(keys) / sizeof(keys[0])];
 	struct fixture f;
 

@@ -39,8 +39,8 @@ static size_t
 line_len(const struct stream *stream)
 {
 	const struct buf *in = &stream->client.in;
-	const char *end =
-	    in->len > 0 ? memmem(in->data, in->len, "\r\n", 2) : NULL;
+	const char *end = in->len > 0 ? memmem(in->data, in->len, "\r\n", 2)
+				      : NULL;
 
 	return end != NULL ? (size_t)(end - in->data) + 2 : 0;
 }
@@ -89,8 +89,8 @@ take_field(struct stream *stream, const char *line, size_t len,
 	if (len > 0 && line[0] == ':')
 		stream->comments++;
 	else if (len > 4 && strncmp(line, "id: ", 4) == 0)
-		(void)snprintf(out->id, sizeof(out->id), "%.*s",
-		    (int)len - 4, line + 4);
+		(void)snprintf(out->id, sizeof(out->id), "%.*s", (int)len - 4,
+		    line + 4);
 	else if (len > 7 && strncmp(line, "event: ", 7) == 0)
 		(void)snprintf(out->event, sizeof(out->event), "%.*s",
 		    (int)len - 7, line + 7);
@@ -107,8 +107,9 @@ static bool
 take_block(struct stream *stream, struct block *out)
 {
 	const char *at = stream->text.data;
-	const char *end = stream->text.len > 0 ?
-	    memmem(at, stream->text.len, "\n\n", 2) : NULL;
+	const char *end = stream->text.len > 0
+	    ? memmem(at, stream->text.len, "\n\n", 2)
+	    : NULL;
 
 	memset(out, 0, sizeof(*out));
 	if (end == NULL)
@@ -193,12 +194,11 @@ stream_begin(struct stream *stream)
 
 	while (stream->client.in.len == 0 ||
 	    (end = memmem(stream->client.in.data, stream->client.in.len,
-		"\r\n\r\n", 4)) == NULL)
+		 "\r\n\r\n", 4)) == NULL)
 		ck_assert_msg(fill(stream), "closed without an answer");
 	head.head = strndup(stream->client.in.data,
 	    (size_t)(end + 2 - stream->client.in.data));
-	drop(&stream->client.in,
-	    (size_t)(end + 4 - stream->client.in.data));
+	drop(&stream->client.in, (size_t)(end + 4 - stream->client.in.data));
 	ck_assert_msg(strncmp(head.head, "HTTP/1.1 200 ", 13) == 0, "%.60s",
 	    head.head);
 	ck_assert_str_eq(reply_header(&head, "Content-Type"),
@@ -220,8 +220,7 @@ stream_open(struct stream *stream, struct world *world, const char *target,
 		    last_id);
 	stream_ask(stream, world->api, target, fields);
 	stream_begin(stream);
-	(void)snprintf(stream->last_id, sizeof(stream->last_id), "%s",
-	    last_id);
+	(void)snprintf(stream->last_id, sizeof(stream->last_id), "%s", last_id);
 }
 
 void

@@ -10,27 +10,27 @@
 
 struct stream {
 	struct client client;
-	struct buf text;       /* decoded, not yet looked at */
-	bool is_ended;         /* its last chunk has come */
-	bool is_cut;           /* closed before that */
-	int comments;          /* that were skipped */
-	char last_id[64];      /* as a browser keeps it */
+	struct buf text;  /* decoded, not yet looked at */
+	bool is_ended;    /* its last chunk has come */
+	bool is_cut;      /* closed before that */
+	int comments;     /* that were skipped */
+	char last_id[64]; /* as a browser keeps it */
 };
 
 struct block {
-	char event[32];        /* "job.running" */
+	char event[32]; /* "job.running" */
 	char id[64];
 	struct json_document *document; /* of data */
 };
 
 /* Sends the request; fields are complete lines. */
-void stream_ask(struct stream *stream, const char *address,
-    const char *target, const char *fields);
+void stream_ask(struct stream *stream, const char *address, const char *target,
+    const char *fields);
 /* Reads the head: demands 200, text/event-stream and chunks. */
 void stream_begin(struct stream *stream);
 /* Both, with Accept and, unless it is "", Last-Event-ID. */
-void stream_open(struct stream *stream, struct world *world,
-    const char *target, const char *last_id);
+void stream_open(struct stream *stream, struct world *world, const char *target,
+    const char *last_id);
 /* The next event; comments and empty blocks are skipped. False at the end, or
  * when the stream was cut. */
 bool stream_next(struct stream *stream, struct block *out);

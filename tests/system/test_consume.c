@@ -318,8 +318,14 @@ START_TEST(hanging_up_at_any_moment_loses_nothing)
 	struct reply reply;
 	char ids[30][ID_SIZE];
 	struct hand hand;
+	/* A job may fall to many who have hung up before one stays. */
+	static const struct setup patient = {
+		.more = "queue \"pull\" {\n path = \"/pull/\""
+			" executor = \"pull\"\n attempts = 100\n"
+			" concurrency = 50 }\n"
+	};
 
-	open_pulled(&world);
+	world_open(&world, &patient);
 	for (int i = 0; i < 30; i++) {
 		send_lease(&world, &client,
 		    "{\"wait\":25,\"lease\":\"200ms\"}");

@@ -185,8 +185,8 @@ START_TEST(a_client_of_http_1_0_gets_the_stream_until_it_closes)
 	snprintf(text, sizeof(text), "GET /v1/jobs/%s/events HTTP/1.0\r\n\r\n",
 	    id);
 	client_send(&client, text, strlen(text));
-	while ((got = recv(client.fd, text + len, sizeof(text) - 1 - len, 0)) >
-	    0)
+	while (
+	    (got = recv(client.fd, text + len, sizeof(text) - 1 - len, 0)) > 0)
 		len += (size_t)got;
 	ck_assert_int_eq(got, 0);
 	text[len] = '\0';
@@ -204,7 +204,8 @@ START_TEST(all_jobs_of_a_queue_are_watched_in_order)
 {
 	static const char *const life[] = { "job.queued", "job.running",
 		"job.succeeded" };
-	struct setup setup = { .more =
+	struct setup setup = {
+		.more =
 		    "queue \"other\" { path = \"/other/\" upstream = \"%s/\" }\n"
 	};
 	struct world world;
@@ -290,8 +291,8 @@ expect_next_of_life(struct life *lives, const struct block *block)
 	const char *id = look_text(json_root(block->document), "id");
 	int i = 0;
 
-	while (i < JOBS && lives[i].id[0] != '\0' &&
-	    strcmp(lives[i].id, id) != 0)
+	while (
+	    i < JOBS && lives[i].id[0] != '\0' && strcmp(lives[i].id, id) != 0)
 		i++;
 	ck_assert_int_lt(i, JOBS);
 	memcpy(lives[i].id, id, ID_SIZE);
@@ -465,8 +466,8 @@ START_TEST(watchers_that_vanish_leave_nothing_behind)
 	submit(&world, "/mill/ok", "Job-Delay: 2s\r\n", "x", id);
 	snprintf(target, sizeof(target), "/v1/jobs/%s/events", id);
 	for (int i = 0; i < MANY; i++) {
-		stream_ask(&stream, world.api, i % 3 == 0 ? "/v1/events" :
-							     target, SSE);
+		stream_ask(&stream, world.api,
+		    i % 3 == 0 ? "/v1/events" : target, SSE);
 		if (i % 4 == 0) /* before the head has come */
 			stream_reset(&stream);
 		else {

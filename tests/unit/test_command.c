@@ -725,6 +725,7 @@ END_TEST
 
 START_TEST(signals_are_as_usual)
 {
+	unsigned long long blocked, ignored;
 	sigset_t some;
 	struct run *run;
 
@@ -740,8 +741,11 @@ START_TEST(signals_are_as_usual)
 	ck_assert_int_eq(sigprocmask(SIG_UNBLOCK, &some, NULL), 0);
 	turn_until(ended_count == 1);
 	expect_success(run);
-	ck_assert_str_eq(output_of(run),
-	    "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	ck_assert_int_eq(sscanf(output_of(run), "SigBlk: %llx SigIgn: %llx",
+			     &blocked, &ignored), 2);
+	ck_assert_uint_eq(blocked, 0);
+	/* 32 and 33 are the C library's own; it lets nobody change them. */
+	ck_assert_uint_eq(ignored & ~(3ull << 31), 0);
 	close_room();
 }
 END_TEST
@@ -945,10 +949,10 @@ START_TEST(who_does_not_listen_is_killed_with_all_of_its_group)
 
 	open_script_with("trap '' TERM\nsleep 1000 & echo $! >other\n"
 			 "echo $$ >leader; while :; do sleep 1000; done",
-	    "timeout = 1s");
+	    "timeout = 3s");
 	run = finish(make_run());
 	ck_assert_int_eq(run->error, ERROR_TIMEOUT_HEADERS);
-	ck_assert_int_ge(run->duration_ms, 1000 + 1990);
+	ck_assert_int_ge(run->duration_ms, 3000 + 1990);
 	leader = number_in("leader");
 	other = number_in("other");
 	ck_assert_int_gt(other, 0);

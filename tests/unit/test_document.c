@@ -119,8 +119,7 @@ START_TEST(progress_is_the_shortest_number_that_means_it)
 		job.progress = rows[i].progress;
 		check_member(&job, NULL, rows[i].text);
 	}
-	check_member(&job, NULL,
-	    "\"progress_message\":\"half \\\"done\\\"\",");
+	check_member(&job, NULL, "\"progress_message\":\"half \\\"done\\\"\",");
 	job_clear(&job);
 }
 END_TEST
@@ -137,8 +136,9 @@ START_TEST(a_consumer_sees_the_request_and_its_lease)
 	check_member(&job, &facts,
 	    "\"size\":256,\"headers\":{\"A\":\"b, c\"},"
 	    "\"body_base64\":\"AAE=\"},\"response\":");
-	check_member(&job, &facts, ",\"lease_token\":null,"
-				   "\"lease_until\":null}");
+	check_member(&job, &facts,
+	    ",\"lease_token\":null,"
+	    "\"lease_until\":null}");
 	strcpy(job.lease_token, "0123456789abcdef0123456789abcdef");
 	job.lease_until_ms = AT_MS;
 	check_member(&job, &facts,
@@ -292,7 +292,8 @@ END_TEST
 START_TEST(a_finished_job_shows_all_there_is)
 {
 	struct document_facts facts = { .public_url = "https://jobs.example",
-		.position = 17, .estimated_wait_ms = 2300 };
+		.position = 17,
+		.estimated_wait_ms = 2300 };
 	struct job job;
 	struct delivery delivery;
 	fill_job(&job);
@@ -541,11 +542,11 @@ START_TEST(the_oldest_attempts_make_room_for_new_ones)
 	fill_job(&job);
 	fill_delivery(&delivery);
 	for (int i = 0; i < 300; i++) {
-		struct attempt_facts facts = { AT_MS + i, 500,
-			ERROR_STATUS_5XX, i, 0, 1, 2, 3, "},{\"at\":\"" };
+		struct attempt_facts facts = { AT_MS + i, 500, ERROR_STATUS_5XX,
+			i, 0, 1, 2, 3, "},{\"at\":\"" };
 		ck_assert(document_add_attempt(&delivery, &facts));
-		ck_assert_int_eq(
-		    document_last_attempt_ms(delivery.attempts_json),
+		ck_assert_int_eq(document_last_attempt_ms(
+				     delivery.attempts_json),
 		    AT_MS + i);
 		ck_assert_uint_le(strlen(delivery.attempts_json),
 		    ATTEMPTS_MAX_BYTES);

@@ -321,8 +321,8 @@ START_TEST(any_rate_that_can_be_written_is_kept)
 	client.burst = rates[_i].burst;
 	for (int i = 0; i < 3 && i < rates[_i].burst; i++)
 		if (rates[_i].burst < 1000 || i == 0)
-			ck_assert_msg(
-			    client_take_turn(&client, 5, &left, &wait_us),
+			ck_assert_msg(client_take_turn(&client, 5, &left,
+					  &wait_us),
 			    "%s", rates[_i].name);
 	if (rates[_i].burst > 1000)
 		return;
@@ -444,8 +444,7 @@ main(void)
 	tcase_add_test(cases, places_of_a_client_outlast_its_section);
 	tcase_add_test(cases,
 	    places_of_a_client_are_counted_before_it_has_a_section);
-	tcase_add_test(cases,
-	    two_threads_that_name_a_client_mean_the_same_one);
+	tcase_add_test(cases, two_threads_that_name_a_client_mean_the_same_one);
 	tcase_add_test(cases, clients_do_not_share_their_turns);
 	tcase_add_loop_test(cases, any_rate_that_can_be_written_is_kept, 0,
 	    (int)(sizeof(rates) / sizeof(rates[0])));

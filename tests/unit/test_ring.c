@@ -119,7 +119,8 @@ START_TEST(a_filter_finds_a_job_a_queue_or_a_client)
 	}
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		const struct event_filter filter = { wanted[i].seq,
-			name_hash(wanted[i].queue), name_hash(wanted[i].client) };
+			name_hash(wanted[i].queue),
+			name_hash(wanted[i].client) };
 		const struct event *event;
 		int64_t at = FIRST;
 		int found = 0;
@@ -253,8 +254,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_test(tcase,
-	    events_are_numbered_from_the_moment_of_the_start);
+	tcase_add_test(tcase, events_are_numbered_from_the_moment_of_the_start);
 	tcase_add_test(tcase, the_newest_push_the_oldest_out);
 	tcase_add_test(tcase, what_is_later_is_found_in_order);
 	tcase_add_test(tcase, a_filter_finds_a_job_a_queue_or_a_client);

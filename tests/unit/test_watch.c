@@ -20,6 +20,11 @@
 	"GET /v1/events HTTP/1.1\r\nHost: a\r\n"                               \
 	"Accept: text/event-stream\r\n\r\n"
 
+#define WATCH_BY_SOCKET                                                        \
+	"GET /v1/events HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"         \
+	"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"                 \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+
 struct gateway {
 	struct room room; /* its loop and port, for the clients */
 	struct conf *conf;
@@ -173,6 +178,35 @@ START_TEST(every_silent_stream_has_its_own)
 }
 END_TEST
 
+START_TEST(sockets_are_pinged_and_go_away)
+{
+	struct gateway gateway;
+	struct client *client;
+	struct response response;
+
+	open_gateway(&gateway);
+	client = client_new(&gateway.room);
+	client_say(&gateway.room, client, WATCH_BY_SOCKET);
+	client_await(&gateway.room, client, false, &response);
+	ck_assert_int_eq(response.status, 101);
+	response_free(&response);
+	ROOM_UNTIL(&gateway.room, (client_read(client), client->len >= 4));
+	ck_assert_int_eq(memcmp(client->in, "\x89\0\x89\0", 4), 0);
+	api_drain(gateway.api);
+	ck_assert_uint_eq(api_pending(gateway.api), 1);
+	ROOM_UNTIL(&gateway.room,
+	    (client_read(client),
+		memmem(client->in, client->len, "\x88\x02\x03\xe9", 4) !=
+		    NULL));
+	client_send(&gateway.room, client, "\x88\x80\0\0\0\0", 6);
+	client_await_close(&gateway.room, client);
+	ck_assert(!client->is_reset);
+	ROOM_UNTIL(&gateway.room, api_pending(gateway.api) == 0);
+	client_free(&client);
+	close_gateway(&gateway);
+}
+END_TEST
+
 START_TEST(draining_ends_streams_and_lets_none_begin)
 {
 	struct gateway gateway;
@@ -246,6 +280,7 @@ main(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_silent_stream_has_a_heartbeat);
 	tcase_add_test(tcase, every_silent_stream_has_its_own);
+	tcase_add_test(tcase, sockets_are_pinged_and_go_away);
 	tcase_add_test(tcase, draining_ends_streams_and_lets_none_begin);
 	tcase_add_test(tcase, streams_that_are_open_at_the_end_are_closed);
 	tcase_add_test(tcase, streams_do_not_outlive_their_api);
