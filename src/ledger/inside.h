@@ -192,9 +192,15 @@ void job_moved(struct ledger *ledger, const struct job *job);
 void job_progressed(struct ledger *ledger, const struct job *job);
 /* It was accepted; job is as it is by now, which may be running. */
 void job_arrived(struct ledger *ledger, const struct job *job);
-enum store_result read_watch(struct ledger *ledger, struct order *order);
+struct event_mark event_mark_of(const struct event *event);
+/* Whoever the order's watch is for is told of what comes behind its upto_id, if
+ * that is the ring's newest now. False: no memory. */
+bool begin_watch(struct ledger *ledger, struct order *order);
 bool make_audiences(struct ledger *ledger, const struct ledger_setup *setup);
 void free_audiences(struct ledger *ledger);
+
+/* replays.c: answers an ORDER_WATCH. */
+enum store_result read_watch(struct ledger *ledger, struct order *order);
 
 /* reads.c */
 void answer_read(struct ledger *ledger, struct order *order);

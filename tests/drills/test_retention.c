@@ -17,6 +17,7 @@
 #define RETENTION_MS 1000
 #define WARM_MS (4 * RETENTION_MS) /* then the files have their size */
 #define WHOLE_MS (12 * RETENTION_MS)
+#define STEP_BYTES (8 << 20)        /* the log's pages come in such steps */
 #define LOG_MAX_BYTES (24 << 20) /* callbackd.db-wal, at any time */
 #define PAUSE_MAX_MS 1000        /* the longest answer of all */
 
@@ -171,7 +172,7 @@ START_TEST(files_do_not_grow_in_a_steady_state)
 	    atomic_load(&crowd.slowest_ms), warm.file / 1024, later.file / 1024,
 	    warm.log / 1024, later.log / 1024);
 	ck_assert_int_gt(atomic_load(&crowd.accepted), 1000);
-	ck_assert_int_lt(later.file, warm.file + warm.file / 2);
+	ck_assert_int_lt(later.file, warm.file + warm.file / 2 + STEP_BYTES);
 	ck_assert_int_lt(warm.log, LOG_MAX_BYTES);
 	ck_assert_int_lt(later.log, LOG_MAX_BYTES);
 	ck_assert_int_lt(atomic_load(&crowd.slowest_ms),

@@ -609,7 +609,7 @@ START_TEST(a_client_that_comes_back_finds_its_places_as_they_are)
 	open_with(&world, "max_queued = 3", "");
 	submit(&world, "/mill/ok", ACME LATER, "x", waiting);
 	for (int i = 0; i < 2; i++)
-		submit(&world, "/mill/status/200?delay_ms=1000", ACME, "x",
+		submit(&world, "/mill/status/200?delay_ms=3000", ACME, "x",
 		    running[i]);
 	expect_quota(&world, ACME, "/mill/ok");
 	reload(&world, NULL, "");

@@ -232,7 +232,7 @@ START_TEST(at_most_once_holds_through_many_kills)
 
 	world_open(&world, &at_most_once);
 	for (int i = 0; i < JOBS; i++)
-		submit(&world, "/mill/ok?delay_ms=30", "", "x", ids[i]);
+		submit(&world, "/mill/ok?delay_ms=100", "", "x", ids[i]);
 	for (int kills = 0; kills < 5; kills++) {
 		int64_t seen = peer_count(&world.upstream, "total");
 

@@ -421,9 +421,12 @@ START_TEST(a_poll_is_answered_as_soon_as_the_job_changes)
 	char before[ID_SIZE], id[ID_SIZE];
 
 	world_open(&world, &setup);
-	submit(&world, "/mill/ok?delay_ms=400", "", "x", before);
+	submit(&world, "/mill/hang", "", "x", before);
 	submit(&world, "/mill/ok?delay_ms=400", "", "x", id);
 	send_poll(&client, &world, id, "");
+	wait_until(metric(&world, "callbackd_http_requests_total") >= 3);
+	ck_assert(!client_has_bytes(&client));
+	cancel(&world, before);
 	read_on(&client, &reply);
 	ck_assert_int_eq(reply.status, 202);
 	ck_assert_str_eq(look_text(reply_json(&reply), "status"), "running");
@@ -442,11 +445,10 @@ END_TEST
 /* Whoever polls on with the ETag of the last answer misses nothing. */
 START_TEST(polls_with_the_latest_etag_follow_a_job_through_its_life)
 {
-	struct setup setup = {
-		.queue = "attempts = 3\n"
-			 " backoff { initial = \"300ms\" max = \"300ms\"\n"
-			 " factor = 1.0 }\n"
-	};
+	struct setup setup = { .queue =
+				   "attempts = 3\n"
+				   " backoff { initial = \"1s\" max = \"1s\"\n"
+				   " factor = 1.0 }\n" };
 	struct world world;
 	struct client client;
 	struct reply reply;
@@ -481,7 +483,7 @@ START_TEST(a_poll_that_knows_an_old_version_is_answered_at_once)
 	char id[ID_SIZE];
 
 	world_open(&world, &hanging);
-	submit(&world, "/mill/hang", "Job-Delay: 300ms\r\n", "x", id);
+	submit(&world, "/mill/hang", "Job-Delay: 1s\r\n", "x", id);
 	job_get(&world, id, &reply);
 	ck_assert_str_eq(look_text(reply_json(&reply), "status"), "queued");
 	wait_until(peer_seen(&world.upstream, "/hang") == 1);
@@ -547,7 +549,7 @@ END_TEST
 START_TEST(a_poll_can_wait_for_the_callback_of_an_ended_job)
 {
 	struct setup setup = { .callback = LOOPBACK_ALLOWED
-		"schedule = {\"500ms\", \"1h\"}\n" };
+		"schedule = {\"1500ms\", \"1h\"}\n" };
 	struct world world;
 	struct client client;
 	struct reply reply;
