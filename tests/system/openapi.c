@@ -48,8 +48,7 @@ take_key(struct place *place, char *text)
 		end = strchr(key, '\'');
 	} else {
 		end = strstr(key, ": ");
-		if (end == NULL && *key != '\0' &&
-		    key[strlen(key) - 1] == ':')
+		if (end == NULL && *key != '\0' && key[strlen(key) - 1] == ':')
 			end = key + strlen(key) - 1;
 	}
 	place->value = "";
@@ -66,8 +65,7 @@ take_line(struct place *place, char *line)
 {
 	size_t indent = strspn(line, " ");
 
-	if (line[indent] == '\0' || line[indent] == '#' ||
-	    indent / 2 >= LEVELS)
+	if (line[indent] == '\0' || line[indent] == '#' || indent / 2 >= LEVELS)
 		return false;
 	place->depth = (int)indent / 2;
 	take_key(place, line + indent);
@@ -139,6 +137,18 @@ add_type(struct promise *promises, int count, const char *type)
 	    type);
 }
 
+/* A description ends with its words, or goes on in lines below its key. */
+static void
+add_words(struct openapi *out, const struct place *place)
+{
+	char *words = out->shared[out->shared_count - 1].words;
+	size_t len = strlen(words);
+	int written = snprintf(words + len, WORDS_SIZE - len, "%s%s ",
+	    place->keys[place->depth], place->value);
+
+	ck_assert_int_lt(written, (int)(WORDS_SIZE - len));
+}
+
 static void
 add_name(char names[PROBLEMS_MAX][64], int *count, const char *name)
 {
@@ -169,6 +179,9 @@ take_components(struct openapi *out, const struct place *place)
 	else if (STANDS_AT(place, "components", "responses", "*", "content",
 		     "*"))
 		add_type(out->shared, out->shared_count, place->keys[4]);
+	else if (strcmp(place->keys[1], "responses") == 0 &&
+	    place->depth >= 3 && strcmp(place->keys[3], "description") == 0)
+		add_words(out, place);
 	else if (STANDS_AT(place, "components", "schemas", "Problem",
 		     "properties", "type", "enum", "*"))
 		add_name(out->problems, &out->problem_count, place->keys[6]);
@@ -188,8 +201,10 @@ share_types(struct openapi *out)
 			    "%s: there is no such response", promise->shared);
 			if (strcmp(out->shared[j].shared, promise->shared) != 0)
 				continue;
-			snprintf(promise->types, TYPES_SIZE, "%s",
-			    out->shared[j].types);
+			memcpy(promise->types, out->shared[j].types,
+			    TYPES_SIZE);
+			memcpy(promise->words, out->shared[j].words,
+			    WORDS_SIZE);
 			break;
 		}
 	}
@@ -263,7 +278,20 @@ is_among(const char names[PROBLEMS_MAX][64], int count, const char *name)
 bool
 openapi_has_problem(const struct openapi *openapi, const char *type)
 {
-	return is_among(openapi->problems, openapi->problem_count, type);
+	return strncmp(type, PROBLEM_PREFIX, strlen(PROBLEM_PREFIX)) == 0 &&
+	    is_among(openapi->problems, openapi->problem_count, type);
+}
+
+bool
+promise_names(const struct promise *promise, const char *type)
+{
+	char quoted[80];
+
+	if (promise->shared[0] == '\0')
+		return true;
+	snprintf(quoted, sizeof(quoted), "`%.60s`",
+	    type + strlen(PROBLEM_PREFIX));
+	return strstr(promise->words, quoted) != NULL;
 }
 
 bool

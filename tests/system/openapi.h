@@ -14,15 +14,17 @@
 #define PROBLEMS_MAX 100
 #define SHARED_MAX 50
 #define TYPES_SIZE 160
+#define WORDS_SIZE 600
 
 /* An answer that an operation may give. */
 struct promise {
-	char method[8];         /* "GET" */
-	char path[64];          /* "/v1/jobs/{id}" */
+	char method[8]; /* "GET" */
+	char path[64];  /* "/v1/jobs/{id}" */
 	int status;
 	bool is_admin;          /* of the operator's listener */
 	char shared[32];        /* of components/responses, "" for its own */
 	char types[TYPES_SIZE]; /* " text/plain text/html "; "": no body */
+	char words[WORDS_SIZE]; /* of the description, when it is shared */
 };
 
 struct openapi {
@@ -49,6 +51,8 @@ bool promise_has_type(const struct promise *promise, const char *content_type);
 
 /* Is that the type of a refusal, or of the problem that an error makes? */
 bool openapi_has_problem(const struct openapi *openapi, const char *type);
+/* A description that is shared names the refusals that it is about. */
+bool promise_names(const struct promise *promise, const char *type);
 bool openapi_has_error(const struct openapi *openapi, const char *type);
 
 #endif

@@ -4,10 +4,10 @@
  *     row below that brings it about, and each row stands for a promise: what
  *     only one side has is named.
  *  2. What really comes has that status, a content type that is promised for
- *     it, and a problem's type out of the file's lists.
+ *     it, and a problem's type that the file lists, and names at that answer.
  *
- * Rows of `usual` stand for all operations that can answer so, those of
- * `special` for one.
+ * Rows of `usual` stand for all operations that fit, those of `special` for
+ * one.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -73,7 +73,8 @@ struct provocation {
 	int status;
 	enum when when;
 	void (*prepare)(struct stage *stage); /* sets id, and token */
-	const char *target; /* NULL: the path, {name} is pull */
+	const char *target;                   /* NULL: the path */
+	const char *name; /* what {name} stands for; NULL: pull */
 	const char *fields;
 	const char *body; /* NULL: none */
 	bool is_stream;   /* only the head can be waited for */
@@ -238,15 +239,19 @@ starved_job(struct stage *stage)
 	client_close(&client);
 }
 
+/* One that is dead, or has failed once and is sent again in an hour. */
 static void
-make_delivery(struct stage *stage, const char *path, const char *state)
+make_delivery(struct stage *stage, const char *path, bool is_dead)
 {
 	struct reply reply;
 	char id[ID_SIZE];
 
 	submit(stage->world, "/reports/ok", callback_to(stage->world, path),
 	    "x", id);
-	callback_wait(stage->world, id, state, &reply);
+	if (is_dead)
+		callback_wait(stage->world, id, "dead", &reply);
+	else
+		callback_wait_attempts(stage->world, id, 1, &reply);
 	snprintf(stage->id, ID_SIZE, "%s",
 	    look_text(reply_json(&reply), "callback.id"));
 	reply_clear(&reply);
@@ -255,17 +260,19 @@ make_delivery(struct stage *stage, const char *path, const char *state)
 static void
 dead_delivery(struct stage *stage)
 {
-	make_delivery(stage, "/gone", "dead");
+	make_delivery(stage, "/gone", true);
 }
 
-/* The next attempt is an hour away. */
 static void
 pending_delivery(struct stage *stage)
 {
-	make_delivery(stage, "/status/500", "pending");
+	make_delivery(stage, "/status/500", false);
 }
 
-/* ---- what all operations answer ---- */
+/* ---- what many operations answer ---- */
+
+#define JOB "/v1/jobs/{id}"
+#define QUEUE "/v1/queues/{name}"
 
 static bool
 is_for_clients(const struct promise *promise)
@@ -280,63 +287,140 @@ has_methods(const struct promise *promise)
 	return strncmp(promise->path, "/reports/", 9) != 0;
 }
 
+static bool
+ends_with(const struct promise *promise, const char *const *ends)
+{
+	size_t len = strlen(promise->path);
+
+	for (; *ends != NULL; ends++) {
+		size_t end_len = strlen(*ends);
+
+		if (len >= end_len &&
+		    strcmp(promise->path + len - end_len, *ends) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+ends_lease(const struct promise *promise)
+{
+	static const char *const ends[] = { "/complete", "/fail", "/extend",
+		NULL };
+
+	return ends_with(promise, ends);
+}
+
+static bool
+reads_json(const struct promise *promise)
+{
+	static const char *const ends[] = { "/v1/jobs", "/lease", "/progress",
+		NULL };
+
+	return strcmp(promise->method, "POST") == 0 &&
+	    (ends_lease(promise) || ends_with(promise, ends));
+}
+
+static bool
+is_watched(const struct promise *promise)
+{
+	static const char *const ends[] = { "/events", NULL };
+
+	return ends_with(promise, ends);
+}
+
+static bool
+has_id(const struct promise *promise)
+{
+	return strstr(promise->path, "{id}") != NULL && !reads_json(promise);
+}
+
+static bool
+has_name(const struct promise *promise)
+{
+	return strstr(promise->path, "{name}") != NULL;
+}
+
+#define NO_TOKEN "00000000000000000000000000000000"
+
 static const struct provocation usual[] = {
 	{ .status = 400, .fields = "Host: another\r\n" },
 	{ .status = 401, .when = WITH_CLIENTS, .fits = is_for_clients },
-	{ .status = 405, .asked = "PATCH", .fits = has_methods },
+	{ .status = 405, .fits = has_methods, .asked = "PATCH" },
 	{ .status = 413, .fields = "Content-Length: " MORE "\r\n" },
 	{ .status = 414, .query_bytes = 20000 },
 	{ .status = 417, .fields = "Expect: another\r\n" },
-	{ .status = 429, .when = WITH_CLIENTS, .fits = is_for_clients,
+	{ .status = 429,
+	    .when = WITH_CLIENTS,
+	    .fits = is_for_clients,
 	    .fields = HASTY },
 	{ .status = 431, .field_count = 101 },
 	{ .status = 501, .fields = "Transfer-Encoding: gzip\r\n" },
 	{ .status = 503, .fields = "Content-Length: " BODY "\r\n" },
 	{ .status = 505, .version = "HTTP/1.2" },
+
+	{ .status = 404, .fits = has_id, .fields = STREAM },
+	{ .status = 404, .fits = has_name, .name = "nobody" },
+
+	{ .status = 400, .fits = reads_json, .fields = JSON, .body = "{" },
+	{ .status = 415, .fits = reads_json, .body = "{}" },
+	{ .status = 422,
+	    .fits = reads_json,
+	    .fields = JSON,
+	    .body = "{\"other\":1}" },
+
+	{ .status = 200,
+	    .fits = ends_lease,
+	    .prepare = leased_job,
+	    .fields = JSON,
+	    .body = "{\"lease_token\":\"%s\"}" },
+	{ .status = 404,
+	    .fits = ends_lease,
+	    .fields = JSON,
+	    .body = "{\"lease_token\":\"" NO_TOKEN "\"}" },
+	{ .status = 409,
+	    .fits = ends_lease,
+	    .prepare = leased_job,
+	    .fields = JSON,
+	    .body = "{\"lease_token\":\"" NO_TOKEN "\"}" },
+
+	{ .status = 101,
+	    .fits = is_watched,
+	    .prepare = succeeded_job,
+	    .fields = SOCKET SOCKET_KEY,
+	    .is_stream = true },
+	{ .status = 200,
+	    .fits = is_watched,
+	    .prepare = succeeded_job,
+	    .fields = STREAM,
+	    .is_stream = true },
+	{ .status = 400, .fits = is_watched, .fields = SOCKET },
+	{ .status = 403,
+	    .fits = is_watched,
+	    .fields = SOCKET SOCKET_KEY "Origin: http://other.example\r\n" },
+	{ .status = 406,
+	    .fits = is_watched,
+	    .fields = "Accept: text/html\r\n" },
+	{ .status = 426,
+	    .fits = is_watched,
+	    .fields = UPGRADE SOCKET_KEY "Sec-WebSocket-Version: 8\r\n" },
 };
 
 /* ---- what one operation answers ---- */
 
-#define NO_TOKEN "{\"lease_token\":\"00000000000000000000000000000000\"}"
-#define TOKEN "{\"lease_token\":\"%s\"}"
-#define NO_PROGRESS                                                            \
-	"{\"lease_token\":\"00000000000000000000000000000000\",\"progress\":1}"
-#define JOB "/v1/jobs/{id}"
-#define QUEUE "/v1/queues/{name}"
-#define MISSING(method_, path_, body_)                                         \
-	{ method_, path_, 404, .fields = JSON STREAM, .body = body_ }
-#define NAMELESS(method_, action_)                                             \
-	{ method_, QUEUE action_, 404, .target = "/v1/queues/nobody" action_ }
-/* What is asked of who sends JSON. */
-#define READS_JSON(path_)                                                      \
-	{ "POST", path_, 415, .body = "{}" },                                  \
-	{ "POST", path_, 422, .fields = JSON, .body = "{\"other\":1}" },       \
-	{ "POST", path_, 400, .fields = JSON, .body = "{" }
-#define WATCHES(path_, prepare_)                                               \
-	{ "GET", path_, 101, .prepare = prepare_,                              \
-	    .fields = SOCKET SOCKET_KEY, .is_stream = true },                  \
-	{ "GET", path_, 200, .prepare = prepare_, .fields = STREAM,            \
-	    .is_stream = true },                                               \
-	{ "GET", path_, 400, .fields = SOCKET },                               \
-	{ "GET", path_, 403, .fields = SOCKET SOCKET_KEY                       \
-	    "Origin: http://other.example\r\n" },                              \
-	{ "GET", path_, 406, .fields = "Accept: text/html\r\n" },              \
-	{ "GET", path_, 426, .fields = UPGRADE SOCKET_KEY                      \
-	    "Sec-WebSocket-Version: 8\r\n" }
-
 static const struct provocation special[] = {
 	/* a queue's prefix */
-	{ "POST", "/reports/{path}", 200, .prepare = keyed_job,
-	    .fields = KEY, .body = "x" },
+	{ "POST", "/reports/{path}", 200, .prepare = keyed_job, .fields = KEY,
+	    .body = "x" },
 	{ "POST", "/reports/{path}", 202, .body = "x" },
 	{ "POST", "/reports/{path}", 400, .body = "x",
 	    .fields = "Callback-URL: http://10.0.0.1/\r\n" },
-	{ "POST", "/reports/{path}", 403, .when = WITH_CLIENTS, .fields = PATIENT,
-	    .body = "x" },
+	{ "POST", "/reports/{path}", 403, .when = WITH_CLIENTS,
+	    .fields = PATIENT, .body = "x" },
 	{ "POST", "/reports/{path}", 404, .target = "/nowhere/ok",
 	    .body = "x" },
-	{ "POST", "/reports/{path}", 422, .prepare = keyed_job,
-	    .fields = KEY, .body = "y" },
+	{ "POST", "/reports/{path}", 422, .prepare = keyed_job, .fields = KEY,
+	    .body = "y" },
 
 	/* jobs */
 	{ "GET", "/v1/jobs", 200, .when = OPEN },
@@ -347,70 +431,39 @@ static const struct provocation special[] = {
 	    .body = "{\"queue\":\"reports\",\"path\":\"/ok\"}" },
 	{ "POST", "/v1/jobs", 403, .when = WITH_CLIENTS, .fields = PATIENT JSON,
 	    .body = "{\"queue\":\"reports\"}" },
-	READS_JSON("/v1/jobs"),
 	{ "GET", JOB, 200, .prepare = succeeded_job },
 	{ "GET", JOB, 202, .prepare = queued_job },
 	{ "GET", JOB, 304, .prepare = succeeded_job,
 	    .fields = "If-None-Match: *\r\n" },
 	{ "GET", JOB, 400, .prepare = failed_job },
 	{ "GET", JOB, 410, .prepare = cancelled_job },
-	MISSING("GET", JOB, NULL),
 	{ "DELETE", JOB, 200, .prepare = queued_job },
 	{ "DELETE", JOB, 409, .prepare = succeeded_job },
-	MISSING("DELETE", JOB, NULL),
 	{ "POST", JOB "/retry", 202, .prepare = failed_job },
 	{ "POST", JOB "/retry", 409, .prepare = queued_job },
-	MISSING("POST", JOB "/retry", NULL),
 	{ "GET", JOB "/result", 202, .prepare = queued_job },
 	{ "GET", JOB "/result", 410, .prepare = cancelled_job },
 	{ "GET", JOB "/result", 500, .prepare = starved_job },
 	{ "GET", JOB "/result", 502, .prepare = given_up_job },
 	{ "GET", JOB "/result", 504, .prepare = expired_job },
-	MISSING("GET", JOB "/result", NULL),
-
-	/* watching */
-	WATCHES(JOB "/events", succeeded_job),
-	MISSING("GET", JOB "/events", NULL),
-	WATCHES("/v1/events", NULL),
 
 	/* consumers */
-	{ "POST", JOB "/complete", 200, .prepare = leased_job, .fields = JSON,
-	    .body = TOKEN },
-	{ "POST", JOB "/complete", 409, .prepare = leased_job, .fields = JSON,
-	    .body = NO_TOKEN },
-	READS_JSON(JOB "/complete"),
-	MISSING("POST", JOB "/complete", NO_TOKEN),
-	{ "POST", JOB "/fail", 200, .prepare = leased_job, .fields = JSON,
-	    .body = TOKEN },
-	{ "POST", JOB "/fail", 409, .prepare = leased_job, .fields = JSON,
-	    .body = NO_TOKEN },
-	READS_JSON(JOB "/fail"),
-	MISSING("POST", JOB "/fail", NO_TOKEN),
-	{ "POST", JOB "/extend", 200, .prepare = leased_job, .fields = JSON,
-	    .body = TOKEN },
-	{ "POST", JOB "/extend", 409, .prepare = leased_job, .fields = JSON,
-	    .body = NO_TOKEN },
-	READS_JSON(JOB "/extend"),
-	MISSING("POST", JOB "/extend", NO_TOKEN),
 	{ "POST", JOB "/progress", 200, .prepare = leased_job, .fields = JSON,
 	    .body = "{\"lease_token\":\"%s\",\"progress\":0.5}" },
+	{ "POST", JOB "/progress", 404, .fields = JSON,
+	    .body = "{\"lease_token\":\"" NO_TOKEN "\",\"progress\":1}" },
 	{ "POST", JOB "/progress", 409, .prepare = leased_job, .fields = JSON,
-	    .body = NO_PROGRESS },
-	READS_JSON(JOB "/progress"),
-	MISSING("POST", JOB "/progress", NO_PROGRESS),
+	    .body = "{\"lease_token\":\"" NO_TOKEN "\",\"progress\":1}" },
 
 	/* queues */
 	{ "GET", "/v1/queues", 200, .when = OPEN },
 	{ "GET", QUEUE, 200, .when = OPEN },
 	{ "GET", QUEUE, 403, .when = WITH_CLIENTS, .fields = PATIENT,
-	    .target = "/v1/queues/reports" },
-	NAMELESS("GET", ""),
+	    .name = "reports" },
 	{ "POST", QUEUE "/lease", 200, .fields = JSON, .body = "{}" },
-	{ "POST", QUEUE "/lease", 403, .when = WITH_CLIENTS,
-	    .target = "/v1/queues/reports/lease", .fields = PATIENT },
-	{ "POST", QUEUE "/lease", 409, .target = "/v1/queues/reports/lease" },
-	READS_JSON(QUEUE "/lease"),
-	NAMELESS("POST", "/lease"),
+	{ "POST", QUEUE "/lease", 403, .when = WITH_CLIENTS, .name = "reports",
+	    .fields = PATIENT },
+	{ "POST", QUEUE "/lease", 409, .name = "reports" },
 
 	/* deliveries */
 	{ "GET", "/v1/dead-letters", 200, .when = OPEN },
@@ -419,17 +472,14 @@ static const struct provocation special[] = {
 	    .prepare = dead_delivery },
 	{ "POST", "/v1/deliveries/{id}/redeliver", 409,
 	    .prepare = pending_delivery },
-	MISSING("POST", "/v1/deliveries/{id}/redeliver", NULL),
 
 	/* the operator */
 	{ "GET", "/healthz", 200, .when = OPEN },
 	{ "GET", "/readyz", 200, .when = OPEN },
 	{ "GET", "/readyz", 503, .when = DRAINING },
 	{ "GET", "/metrics", 200, .when = OPEN },
-	{ "POST", QUEUE "/pause", 200, .target = "/v1/queues/idle/pause" },
-	NAMELESS("POST", "/pause"),
-	{ "POST", QUEUE "/resume", 200, .target = "/v1/queues/idle/resume" },
-	NAMELESS("POST", "/resume"),
+	{ "POST", QUEUE "/pause", 200, .name = "idle" },
+	{ "POST", QUEUE "/resume", 200, .name = "idle" },
 };
 
 #define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
@@ -449,8 +499,10 @@ is_meant(const struct provocation *row, const struct promise *promise)
 
 /* The path with what stands in braces replaced. */
 static void
-put_target(struct buf *out, const struct stage *stage, const char *path)
+put_target(struct buf *out, const struct stage *stage,
+    const struct provocation *row, const char *path)
 {
+	const char *name = row->name != NULL ? row->name : "pull";
 	const char *brace;
 
 	while ((brace = strchr(path, '{')) != NULL) {
@@ -458,26 +510,33 @@ put_target(struct buf *out, const struct stage *stage, const char *path)
 		if (strncmp(brace, "{id}", 4) == 0)
 			buf_puts(out, stage->id);
 		else
-			buf_puts(out, brace[1] == 'n' ? "pull" : "ok");
+			buf_puts(out, brace[1] == 'n' ? name : "ok");
 		path = strchr(brace, '}') + 1;
 	}
 	buf_puts(out, path);
 }
 
 static void
+put_body(struct buf *out, const struct stage *stage, const char *body)
+{
+	const char *mark = strstr(body, "%s");
+
+	if (mark == NULL)
+		buf_puts(out, body);
+	else
+		buf_printf(out, "%.*s%s%s", (int)(mark - body), body,
+		    stage->token, mark + 2);
+}
+
+static void
 put_request(struct buf *out, const struct stage *stage,
     const struct provocation *row, const struct promise *promise)
 {
-	char body[256] = "";
+	struct buf body;
 
-	if (row->body != NULL && strstr(row->body, "%s") != NULL)
-		snprintf(body, sizeof(body), "%.*s%s%s",
-		    (int)(strstr(row->body, "%s") - row->body), row->body,
-		    stage->token, strstr(row->body, "%s") + 2);
-	else if (row->body != NULL)
-		snprintf(body, sizeof(body), "%s", row->body);
+	buf_init(&body, 4096);
 	buf_printf(out, "%s ", row->asked ? row->asked : promise->method);
-	put_target(out, stage, row->target ? row->target : promise->path);
+	put_target(out, stage, row, row->target ? row->target : promise->path);
 	if (row->query_bytes > 0)
 		buf_printf(out, "?%0*d", row->query_bytes, 0);
 	buf_printf(out, " %s\r\nHost: gateway.test\r\n%s",
@@ -485,10 +544,13 @@ put_request(struct buf *out, const struct stage *stage,
 	    row->fields ? row->fields : "");
 	for (int i = 0; i < row->field_count; i++)
 		buf_puts(out, "X-Another: 1\r\n");
-	if (row->body != NULL)
-		buf_printf(out, "Content-Length: %zu\r\n", strlen(body));
-	buf_printf(out, "\r\n%s", body);
+	if (row->body != NULL) {
+		put_body(&body, stage, row->body);
+		buf_printf(out, "Content-Length: %zu\r\n", body.len);
+	}
+	buf_printf(out, "\r\n%s", buf_text(&body));
 	ck_assert(!buf_failed(out));
+	buf_free(&body);
 }
 
 static void
@@ -498,18 +560,22 @@ complain(struct stage *stage, const struct promise *promise, const char *what)
 	    promise->path, promise->status, what);
 }
 
-/* Refusals are listed; what became of a job is told by an error type. */
+/* Refusals are listed, and named by the promise; what became of a job is told
+ * by an error type. */
 static bool
-is_listed(const struct stage *stage, struct reply *reply)
+is_right_problem(const struct stage *stage, const struct promise *promise,
+    struct reply *reply)
 {
 	const struct json_value *problem = reply_json(reply);
 	const char *type = look_text(problem, "type");
 
-	return look_int(problem, "status") == reply->status &&
-	    look_text(problem, "title")[0] != '\0' &&
-	    (reply_header(reply, "Job-Status") != NULL
-		    ? openapi_has_error(&stage->openapi, type)
-		    : openapi_has_problem(&stage->openapi, type));
+	if (look_int(problem, "status") != reply->status ||
+	    look_text(problem, "title")[0] == '\0')
+		return false;
+	if (reply_header(reply, "Job-Status") != NULL)
+		return openapi_has_error(&stage->openapi, type);
+	return openapi_has_problem(&stage->openapi, type) &&
+	    promise_names(promise, type);
 }
 
 static void
@@ -532,9 +598,9 @@ judge(struct stage *stage, const struct promise *promise, struct reply *reply)
 		complain(stage, promise, "has a body");
 	} else if (type != NULL &&
 	    strcmp(type, "application/problem+json") == 0 &&
-	    !is_listed(stage, reply)) {
-		snprintf(what, sizeof(what), "is none of the problems: %.300s",
-		    reply->body);
+	    !is_right_problem(stage, promise, reply)) {
+		snprintf(what, sizeof(what),
+		    "is not one of its problems: %.300s", reply->body);
 		complain(stage, promise, what);
 	}
 }
@@ -682,21 +748,27 @@ START_TEST(what_is_promised_and_what_is_provoked_are_the_same)
 }
 END_TEST
 
+static bool
+is_draining(struct world *world)
+{
+	struct reply reply;
+	int status;
+
+	admin(world, "GET", "/readyz", &reply);
+	status = reply.status;
+	reply_clear(&reply);
+	return status != 200;
+}
+
 /* A run that hangs keeps the daemon until the upstream is gone. */
 static void
 drain(struct stage *stage)
 {
 	struct world *world = stage->world;
-	struct reply reply;
-	int status;
 
 	make_job(stage, "/reports/hang", "", "running");
 	process_signal(&world->daemon, SIGTERM);
-	do {
-		admin(world, "GET", "/readyz", &reply);
-		status = reply.status;
-		reply_clear(&reply);
-	} while (status == 200);
+	wait_until(is_draining(world));
 	stage->when = DRAINING;
 	provoke_all(stage);
 	peer_stop(&world->upstream);
@@ -705,7 +777,8 @@ drain(struct stage *stage)
 
 START_TEST(each_answer_comes_as_it_is_promised)
 {
-	static const struct setup setup = { .top = TOP, .more = QUEUES,
+	static const struct setup setup = { .top = TOP,
+		.more = QUEUES,
 		.callback = LOOPBACK_ALLOWED " schedule = {\"1h\"}\n" };
 	struct stage stage;
 	struct world world;

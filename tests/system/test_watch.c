@@ -198,6 +198,66 @@ START_TEST(a_client_of_http_1_0_gets_the_stream_until_it_closes)
 }
 END_TEST
 
+/* A consumer's word on a job that it holds. */
+static void
+say(struct world *world, const char *id, const char *verb, const char *token,
+    const char *members)
+{
+	struct reply reply;
+	char target[96];
+	char body[160];
+
+	snprintf(target, sizeof(target), "/v1/jobs/%s/%s", id, verb);
+	snprintf(body, sizeof(body), "{\"lease_token\":\"%s\"%s}", token,
+	    members);
+	api(world, "POST", target, "Content-Type: application/json\r\n", body,
+	    &reply);
+	ck_assert_msg(reply.status < 300, "%s: %d %s", verb, reply.status,
+	    reply.body);
+	reply_clear(&reply);
+}
+
+START_TEST(the_progress_that_a_consumer_reports_is_an_event)
+{
+	struct setup setup = {
+		.more =
+		    "queue \"pull\" { path = \"/pull/\" executor = \"pull\" }\n"
+	};
+	struct world world;
+	struct stream stream;
+	struct block block;
+	struct reply reply;
+	char id[ID_SIZE];
+	char token[64];
+
+	world_open(&world, &setup);
+	submit(&world, "/pull/x", "", "x", id);
+	watch_job(&stream, &world, id, "");
+	stream_expect(&stream, "job.queued");
+	api(&world, "POST", "/v1/queues/pull/lease",
+	    "Content-Type: application/json\r\n", "{}", &reply);
+	ck_assert_int_eq(reply.status, 200);
+	snprintf(token, sizeof(token), "%s",
+	    look_text(reply_json(&reply), "jobs.0.lease_token"));
+	reply_clear(&reply);
+	stream_expect(&stream, "job.running");
+	say(&world, id, "progress", token,
+	    ",\"progress\":0.4,\"message\":\"well on its way\"");
+	ck_assert(stream_next(&stream, &block));
+	ck_assert_str_eq(block.event, "job.progress");
+	ck_assert_ptr_nonnull(look_at(json_root(block.document), "progress"));
+	ck_assert(!look_is_null(json_root(block.document), "progress"));
+	ck_assert_ptr_null(look_at(json_root(block.document), "lease_token"));
+	block_clear(&block);
+	say(&world, id, "extend", token, ",\"lease\":60"); /* no event */
+	say(&world, id, "complete", token, "");
+	stream_expect(&stream, "job.succeeded");
+	stream_expect_end(&stream);
+	stream_close(&stream);
+	world_close(&world);
+}
+END_TEST
+
 /* ---- all jobs ---- */
 
 START_TEST(all_jobs_of_a_queue_are_watched_in_order)
@@ -500,6 +560,7 @@ main(void)
 		a_waiting_job_is_not_shown_again_after_a_crash,
 		what_cannot_be_watched_is_refused,
 		a_client_of_http_1_0_gets_the_stream_until_it_closes,
+		the_progress_that_a_consumer_reports_is_an_event,
 		all_jobs_of_a_queue_are_watched_in_order,
 		clients_watch_their_own_jobs_only,
 		over_many_reconnects_nothing_is_lost_or_repeated,
