@@ -15,7 +15,7 @@ struct lane {
 	struct exec *exec;
 	struct courier *courier;
 	struct loop_timer *idle_timer;
-	bool is_closing;           /* nothing new begins */
+	bool is_closing; /* nothing new begins */
 	atomic_bool is_idle;
 };
 

@@ -18,8 +18,8 @@ struct lane *lane_new(unsigned index);
 struct ledger_hands *lane_hands(struct lane *lane);
 
 /* The rooms. conf and the rest are borrowed from main. False: no memory. */
-bool lane_furnish(struct lane *lane, struct conf *conf,
-    struct http_gate *gate, struct metrics *metrics, struct ledger *ledger);
+bool lane_furnish(struct lane *lane, struct conf *conf, struct http_gate *gate,
+    struct metrics *metrics, struct ledger *ledger);
 /* Takes fd. */
 bool lane_listen(struct lane *lane, int fd);
 bool lane_start(struct lane *lane);

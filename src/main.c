@@ -31,8 +31,8 @@
 #include "lane.h"
 #include "options.h"
 
-#define LOOK_MS 20          /* while draining: between two looks */
-#define INBOX_LIMIT 16384   /* orders that may wait for the ledger */
+#define LOOK_MS 20             /* while draining: between two looks */
+#define INBOX_LIMIT 16384      /* orders that may wait for the ledger */
 #define SPARE_DESCRIPTORS 1200 /* runs, deliveries, the store, ourselves */
 
 struct daemon {
@@ -95,8 +95,8 @@ make_backup(struct daemon *daemon)
 
 	if (daemon->options.backup_path == NULL)
 		return;
-	is_done = store_backup(daemon->conf->store,
-	    daemon->options.backup_path, &why);
+	is_done = store_backup(daemon->conf->store, daemon->options.backup_path,
+	    &why);
 	if (!is_done)
 		(void)fprintf(stderr, "callbackd: %s\n", why.text);
 	conf_unref(&daemon->conf);
@@ -106,8 +106,8 @@ make_backup(struct daemon *daemon)
 static enum log_format
 log_format_of(const struct daemon *daemon)
 {
-	return daemon->options.in_background ? LOG_SYSLOG :
-					       daemon->conf->log_format;
+	return daemon->options.in_background ? LOG_SYSLOG
+					     : daemon->conf->log_format;
 }
 
 /* ---- limits of the process ---- */
@@ -151,8 +151,9 @@ static void
 make_lanes(struct daemon *daemon)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned count = daemon->conf->threads > 0 ?
-	    (unsigned)daemon->conf->threads : (unsigned)(cores > 0 ? cores : 1);
+	unsigned count = daemon->conf->threads > 0
+	    ? (unsigned)daemon->conf->threads
+	    : (unsigned)(cores > 0 ? cores : 1);
 
 	daemon->lanes = calloc(count, sizeof(*daemon->lanes));
 	for (unsigned i = 0; daemon->lanes != NULL && i < count; i++) {
@@ -192,12 +193,12 @@ furnish(struct daemon *daemon)
 {
 	struct http_limits limits = api_limits(daemon->conf);
 	const struct admin_setup setup = { daemon->control, &limits,
-		&daemon->gate, &daemon->metrics, daemon->ledger,
-		daemon->gauges, daemon->hands, daemon->lane_count };
+		&daemon->gate, &daemon->metrics, daemon->ledger, daemon->gauges,
+		daemon->hands, daemon->lane_count };
 
 	for (unsigned i = 0; i < daemon->lane_count; i++)
-		if (!lane_furnish(daemon->lanes[i], daemon->conf,
-			&daemon->gate, &daemon->metrics, daemon->ledger))
+		if (!lane_furnish(daemon->lanes[i], daemon->conf, &daemon->gate,
+			&daemon->metrics, daemon->ledger))
 			die(EX_OSERR, "no_memory", "for the rooms of a loop");
 	daemon->admin = admin_new(&setup);
 	if (daemon->admin == NULL)
@@ -269,8 +270,8 @@ complain_to_log_cb(const char *line, void *arg)
 {
 	struct daemon *daemon = arg;
 
-	log_event(loop_log(daemon->control), LOG_LEVEL_ERROR,
-	    "reload_refused", LOG_TEXT("why", line));
+	log_event(loop_log(daemon->control), LOG_LEVEL_ERROR, "reload_refused",
+	    LOG_TEXT("why", line));
 }
 
 static void
@@ -344,8 +345,8 @@ drain_cb(int signal_number, void *arg)
 		loop_stop(daemon->control);
 		return;
 	}
-	daemon->drain_until_ms =
-	    loop_mono_ms(daemon->control) + daemon->conf->drain_timeout_ms;
+	daemon->drain_until_ms = loop_mono_ms(daemon->control) +
+	    daemon->conf->drain_timeout_ms;
 	admin_drain(daemon->admin);
 	/* Lanes first: what the ledger then answers finds them closing. */
 	for (unsigned i = 0; i < daemon->lane_count; i++)

@@ -34,7 +34,8 @@ print_usage(FILE *out)
 	    "\n"
 	    "Without -c, callbackd.conf in the working folder is read if it is"
 	    " there,\nelse " CALLBACKD_SYSCONFDIR "/callbackd.conf."
-	    " See callbackd(8).\n", out);
+	    " See callbackd(8).\n",
+	    out);
 }
 
 void

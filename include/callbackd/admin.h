@@ -18,11 +18,11 @@ struct admin; /* opaque */
 struct admin_setup {
 	struct loop *loop;
 	const struct http_limits *limits; /* copied */
-	struct http_gate *client_gate;    /* of the api's servers: for metrics */
+	struct http_gate *client_gate; /* of the api's servers: for metrics */
 	struct metrics *metrics;
 	struct ledger *ledger;
 	struct gauges *gauges;
-	struct ledger_hands **hands;      /* their loops are watched; outlive it */
+	struct ledger_hands **hands; /* their loops are watched; outlive it */
 	unsigned hands_count;
 };
 

@@ -21,11 +21,11 @@ struct api; /* opaque */
 
 struct api_setup {
 	struct loop *loop;
-	struct conf *conf;          /* held */
+	struct conf *conf; /* held */
 	struct http_gate *gate;
 	struct metrics *metrics;
-	struct ledger *ledger;      /* until api_abandon or api_free */
-	int64_t heartbeat_ms;       /* of silent streams; HEARTBEAT_MS */
+	struct ledger *ledger; /* until api_abandon or api_free */
+	int64_t heartbeat_ms;  /* of silent streams; HEARTBEAT_MS */
 };
 #define HEARTBEAT_MS 15000 /* contract, section 3 */
 

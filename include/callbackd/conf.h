@@ -27,18 +27,18 @@ struct client_gauge;
 
 struct conf_queue {
 	char name[NAME_SIZE];
-	char *path;              /* prefix, begins and ends with '/' */
+	char *path; /* prefix, begins and ends with '/' */
 	enum executor executor;
-	char *upstream;          /* URL prefix, ends with '/' */
-	char **command;          /* argv, NULL-terminated */
-	char *result_type;       /* Content-Type of a command's output */
-	char **consumers;        /* clients that may pull, NULL-terminated;
+	char *upstream;    /* URL prefix, ends with '/' */
+	char **command;    /* argv, NULL-terminated */
+	char *result_type; /* Content-Type of a command's output */
+	char **consumers;  /* clients that may pull, NULL-terminated;
 	                          * NULL: all that may use the queue */
-	int64_t capacity;        /* places; >= 1 */
+	int64_t capacity;  /* places; >= 1 */
 	int64_t capacity_bytes;
-	int32_t concurrency;     /* >= 1 */
+	int32_t concurrency; /* >= 1 */
 	int64_t timeout_ms;
-	int32_t attempts;        /* >= 1 */
+	int32_t attempts; /* >= 1 */
 	struct backoff backoff;
 	enum guarantee guarantee;
 	bool async_poll;
@@ -49,11 +49,11 @@ struct conf_queue {
 };
 
 struct conf_callback {
-	struct schedule schedule;  /* with max_age and retry_after_max */
+	struct schedule schedule; /* with max_age and retry_after_max */
 	int64_t timeout_ms;
 	int64_t connect_timeout_ms;
 	int32_t per_host_concurrency;
-	int32_t breaker_failures;  /* in a row; >= 1 */
+	int32_t breaker_failures; /* in a row; >= 1 */
 	int64_t breaker_cooldown_ms;
 	struct target_policy policy;
 	int64_t inline_limit_bytes;
@@ -64,41 +64,41 @@ struct conf_callback {
 struct conf_client {
 	char name[NAME_SIZE];
 	char key_sha256[SHA256_HEX_SIZE]; /* lower-case hex of the key's text */
-	struct sign_secret *secret; /* NULL: the callback section's */
-	double rate;               /* requests a second; 0: no limit */
+	struct sign_secret *secret;       /* NULL: the callback section's */
+	double rate;                      /* requests a second; 0: no limit */
 	double burst;
-	int64_t max_queued;        /* 0: no limit */
-	char **queues;             /* names, NULL-terminated; NULL: all */
+	int64_t max_queued;         /* 0: no limit */
+	char **queues;              /* names, NULL-terminated; NULL: all */
 	struct client_gauge *gauge; /* set by gauges_adopt; NULL before */
 };
 
 struct conf_listen {
-	char *text;                /* as written: "127.0.0.1:8080", "unix:/..." */
+	char *text; /* as written: "127.0.0.1:8080", "unix:/..." */
 	bool is_unix;
 	struct sockaddr_storage address;
 	socklen_t address_len;
 };
 
 struct conf {
-	char *path;                /* of the file, absolute; NULL: defaults */
+	char *path; /* of the file, absolute; NULL: defaults */
 	struct conf_listen *listen;
 	size_t listen_count;
 	struct conf_listen *admin_listen;
 	size_t admin_listen_count;
-	char *store;               /* "sqlite:/abs/path", "memory:" */
+	char *store; /* "sqlite:/abs/path", "memory:" */
 	bool durability_full;
-	int32_t threads;           /* 0: one a core */
+	int32_t threads; /* 0: one a core */
 	int64_t retention_ms;
 	int64_t max_body_bytes;
 	int32_t max_connections;
-	int64_t max_head_bytes;    /* request line and fields */
-	int32_t max_field_count;   /* header fields of a request */
-	int64_t head_timeout_ms;   /* from the first byte to the head's end */
-	int64_t body_timeout_ms;   /* from the end of the head on */
-	int64_t idle_timeout_ms;   /* between two requests */
+	int64_t max_head_bytes;  /* request line and fields */
+	int32_t max_field_count; /* header fields of a request */
+	int64_t head_timeout_ms; /* from the first byte to the head's end */
+	int64_t body_timeout_ms; /* from the end of the head on */
+	int64_t idle_timeout_ms; /* between two requests */
 	int64_t max_inflight_body_bytes; /* bodies being read, all together;
 	                            * >= max_body_bytes */
-	char *public_url;          /* "" or without a final '/' */
+	char *public_url;                /* "" or without a final '/' */
 	struct cidr *trusted_proxies;
 	size_t trusted_proxy_count;
 	int32_t poll_failed_status;
@@ -112,7 +112,7 @@ struct conf {
 	struct conf_callback callback;
 	struct conf_client *clients;
 	size_t client_count;
-	struct gauges *gauges;     /* set by gauges_adopt; NULL before */
+	struct gauges *gauges; /* set by gauges_adopt; NULL before */
 };
 
 /* Reads and checks a file (path NULL: none, the defaults; relative paths are
@@ -148,6 +148,7 @@ bool conf_can_follow(const struct conf *from, const struct conf *to,
  * default as one would write it (NULL: it must be given). The check that the
  * manual is complete lives on it. */
 void conf_settings_each(void (*tell)(const char *section, const char *name,
-    const char *default_text, void *arg), void *arg);
+			    const char *default_text, void *arg),
+    void *arg);
 
 #endif

@@ -25,7 +25,7 @@ struct document_facts {
 	int64_t position;          /* 1 is next; 0: not waiting */
 	int64_t estimated_wait_ms; /* -1: unknown or not waiting */
 	const struct payload *request; /* shown, too; NULL: not */
-	bool shows_lease;          /* for its holder only */
+	bool shows_lease;              /* for its holder only */
 };
 
 /* Writes the job document as one JSON value. delivery is NULL when there is
@@ -59,7 +59,8 @@ struct envelope {
 	const char *content_type; /* borrowed from static text or the job */
 	struct buf body;          /* owned; empty when blob is set */
 	struct blob *blob;        /* raw: the upstream's body, held */
-	struct headers headers;   /* format's own (raw: what the JSON would say) */
+	struct headers
+	    headers; /* format's own (raw: what the JSON would say) */
 };
 
 /* Builds the body of a delivery in its format. The document is as it was when
@@ -77,11 +78,11 @@ void envelope_clear(struct envelope *envelope);
 #define ATTEMPTS_MAX_BYTES 16384
 struct attempt_facts {
 	int64_t at_ms;
-	int status;             /* 0: none */
-	enum job_error error;   /* ERROR_NONE when delivered */
+	int status;           /* 0: none */
+	enum job_error error; /* ERROR_NONE when delivered */
 	int64_t duration_ms;
 	int64_t dns_ms, connect_ms, tls_ms, first_byte_ms; /* -1: not reached */
-	const char *address;    /* "192.0.2.7:443"; NULL: not connected */
+	const char *address; /* "192.0.2.7:443"; NULL: not connected */
 };
 bool document_add_attempt(struct delivery *delivery,
     const struct attempt_facts *facts);

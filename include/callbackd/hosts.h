@@ -21,11 +21,11 @@
 #include <stdint.h>
 
 struct hosts_rules {
-	int32_t window;         /* attempts at once to one host; >= 1 */
-	int32_t failures;       /* in a row until the breaker opens; >= 1 */
-	int64_t cooldown_ms;    /* open for so long before a probe */
-	int32_t first_budget;   /* first attempts under way over all hosts */
-	int32_t retry_budget;   /* retries under way over all hosts */
+	int32_t window;       /* attempts at once to one host; >= 1 */
+	int32_t failures;     /* in a row until the breaker opens; >= 1 */
+	int64_t cooldown_ms;  /* open for so long before a probe */
+	int32_t first_budget; /* first attempts under way over all hosts */
+	int32_t retry_budget; /* retries under way over all hosts */
 };
 
 struct hosts; /* opaque */

@@ -21,21 +21,21 @@
 
 /* Shared by all servers; plain memory of main's. Zero it, then set the max. */
 struct http_gate {
-	atomic_int connections;    /* open now */
-	int max_connections;       /* accepting pauses above */
-	atomic_llong body_bytes;   /* declared or read, of unanswered requests */
-	int64_t max_body_bytes;    /* above: 503 overloaded */
-	atomic_llong accepted;     /* connections since start */
-	atomic_llong refused;      /* requests the guard turned away */
+	atomic_int connections;  /* open now */
+	int max_connections;     /* accepting pauses above */
+	atomic_llong body_bytes; /* declared or read, of unanswered requests */
+	int64_t max_body_bytes;  /* above: 503 overloaded */
+	atomic_llong accepted;   /* connections since start */
+	atomic_llong refused;    /* requests the guard turned away */
 };
 
 struct http_limits {
-	int64_t body_bytes;   /* one body; above it 413 too-large */
-	int32_t head_bytes;   /* request line and fields; above it 414 or 431 */
-	int32_t field_count;  /* fields in one head; above it 431 */
-	int64_t head_ms;      /* first byte of a head to its end; then cut */
-	int64_t body_ms;      /* end of the head to the end of the body */
-	int64_t idle_ms;      /* a kept connection without a request */
+	int64_t body_bytes;  /* one body; above it 413 too-large */
+	int32_t head_bytes;  /* request line and fields; above it 414 or 431 */
+	int32_t field_count; /* fields in one head; above it 431 */
+	int64_t head_ms;     /* first byte of a head to its end; then cut */
+	int64_t body_ms;     /* end of the head to the end of the body */
+	int64_t idle_ms;     /* a kept connection without a request */
 };
 
 struct http_server;
@@ -73,8 +73,7 @@ const char *http_method(const struct http_exchange *exchange);
  * an absolute-form target the part from the path on. */
 const char *http_target(const struct http_exchange *exchange);
 /* First field of that name; NULL without one. */
-const char *http_header(const struct http_exchange *exchange,
-    const char *name);
+const char *http_header(const struct http_exchange *exchange, const char *name);
 /* Calls each(name, value, arg) for every field, in order. */
 void http_each_header(const struct http_exchange *exchange,
     void (*each)(const char *name, const char *value, void *arg), void *arg);
@@ -93,7 +92,7 @@ struct http_reply {
 	const struct headers *headers; /* further fields; NULL: none */
 	const void *body;              /* body_len bytes; borrowed */
 	size_t body_len;
-	struct blob *blob;             /* instead of body: no copy; borrowed */
+	struct blob *blob; /* instead of body: no copy; borrowed */
 };
 
 /* Answers and ends the exchange; *exchange becomes NULL. Date, Content-Length

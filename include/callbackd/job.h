@@ -52,29 +52,29 @@ bool job_status_parse(const char *name, enum job_status *out);
  * Stored as numbers: never renumber. */
 enum job_error {
 	ERROR_NONE = 0,
-	ERROR_DNS_FAILED,       /* the name does not resolve */
-	ERROR_REFUSED,          /* nobody listens, or no route */
-	ERROR_CONNECT_TIMEOUT,  /* no connection in time */
-	ERROR_TLS_FAILED,       /* handshake or certificate */
-	ERROR_RESET,            /* cut before the answer was complete */
-	ERROR_TIMEOUT_HEADERS,  /* connected, but no answer in time */
-	ERROR_TIMEOUT_BODY,     /* the answer began, but did not end in time */
+	ERROR_DNS_FAILED,      /* the name does not resolve */
+	ERROR_REFUSED,         /* nobody listens, or no route */
+	ERROR_CONNECT_TIMEOUT, /* no connection in time */
+	ERROR_TLS_FAILED,      /* handshake or certificate */
+	ERROR_RESET,           /* cut before the answer was complete */
+	ERROR_TIMEOUT_HEADERS, /* connected, but no answer in time */
+	ERROR_TIMEOUT_BODY,    /* the answer began, but did not end in time */
 	ERROR_STATUS_4XX,
 	ERROR_STATUS_5XX,
-	ERROR_REDIRECT,         /* 3xx: never followed */
-	ERROR_TARGET_DENIED,    /* the address policy forbids it */
-	ERROR_TOO_LARGE,        /* the answer is over its ceiling */
-	ERROR_GONE,             /* 410 from a receiver */
+	ERROR_REDIRECT,            /* 3xx: never followed */
+	ERROR_TARGET_DENIED,       /* the address policy forbids it */
+	ERROR_TOO_LARGE,           /* the answer is over its ceiling */
+	ERROR_GONE,                /* 410 from a receiver */
 	ERROR_ABORTED_BY_RECEIVER, /* webhook-delivery: abort-message, disable */
-	ERROR_BAD_RESPONSE,     /* not HTTP, or an illegal status */
-	ERROR_COMMAND_FAILED,   /* exit status */
-	ERROR_COMMAND_SIGNAL,   /* killed by a signal */
-	ERROR_CONSUMER_FAILED,  /* the worker said so */
+	ERROR_BAD_RESPONSE,        /* not HTTP, or an illegal status */
+	ERROR_COMMAND_FAILED,      /* exit status */
+	ERROR_COMMAND_SIGNAL,      /* killed by a signal */
+	ERROR_CONSUMER_FAILED,     /* the worker said so */
 	ERROR_LEASE_EXPIRED,
-	ERROR_EXPIRED,          /* Job-Expires passed before it started */
-	ERROR_INTERRUPTED,      /* the gateway died during the run */
+	ERROR_EXPIRED,     /* Job-Expires passed before it started */
+	ERROR_INTERRUPTED, /* the gateway died during the run */
 	ERROR_CANCELLED,
-	ERROR_INTERNAL,         /* we are at fault */
+	ERROR_INTERNAL, /* we are at fault */
 };
 #define JOB_ERROR_COUNT 24
 const char *job_error_name(enum job_error error); /* "none", "dns-failed" ... */
@@ -103,7 +103,7 @@ enum callback_format {
 const char *callback_format_name(enum callback_format format);
 bool callback_format_parse(const char *name, enum callback_format *out);
 
-#define NAME_SIZE 64   /* queue and client names: [a-z0-9_-], NUL included */
+#define NAME_SIZE 64 /* queue and client names: [a-z0-9_-], NUL included */
 #define LEASE_TOKEN_SIZE 33 /* 128 random bits in hex, NUL included */
 #define METHOD_SIZE 20 /* longest legal method token we take, NUL included */
 #define PRIORITY_DEFAULT 5
@@ -115,46 +115,47 @@ bool name_is_legal(const char *name);
 /* Moments are Unix ms, -1 for "not yet" or "never". Strings are owned, NULL
  * where a thing does not apply. */
 struct job {
-	struct uuid id;             /* set by the store when it is added */
+	struct uuid id; /* set by the store when it is added */
 	char queue[NAME_SIZE];
-	char client[NAME_SIZE];     /* "" without configured clients */
+	char client[NAME_SIZE]; /* "" without configured clients */
 	enum job_status status;
-	int32_t priority;           /* 0 first .. 9 */
-	int32_t attempts;           /* runs begun */
-	int32_t max_attempts;       /* >= 1 */
+	int32_t priority;     /* 0 first .. 9 */
+	int32_t attempts;     /* runs begun */
+	int32_t max_attempts; /* >= 1 */
 	int64_t created_at_ms;
-	int64_t run_at_ms;          /* not before; created_at when at once */
-	int64_t started_at_ms;      /* of the latest run */
+	int64_t run_at_ms;     /* not before; created_at when at once */
+	int64_t started_at_ms; /* of the latest run */
 	int64_t finished_at_ms;
-	int64_t expires_at_ms;      /* give up unless started by then */
-	int64_t timeout_ms;         /* one run; 0: the queue's */
+	int64_t expires_at_ms; /* give up unless started by then */
+	int64_t timeout_ms;    /* one run; 0: the queue's */
 	char *ordering_key;
 	char *idempotency_key;
 	struct uuid batch;
 
 	char method[METHOD_SIZE];
-	char *target;               /* below the prefix, "/..." with query */
+	char *target; /* below the prefix, "/..." with query */
 	char *content_type;
-	int64_t request_bytes;      /* body */
+	int64_t request_bytes; /* body */
 
-	int32_t response_status;    /* 0: none */
+	int32_t response_status; /* 0: none */
 	char *response_type;
 	int64_t response_bytes;
 	enum job_error error;
 	char *error_detail;
 
 	/* While a consumer holds it. */
-	char lease_token[LEASE_TOKEN_SIZE]; /* its right to it; "": nobody does */
+	char lease_token
+	    [LEASE_TOKEN_SIZE]; /* its right to it; "": nobody does */
 	int64_t lease_until_ms;
-	double progress;            /* as it said, 0 .. 1; -1: it did not */
+	double progress; /* as it said, 0 .. 1; -1: it did not */
 	char *progress_message;
 
-	char *callback_url;         /* NULL: no callback */
-	char *failure_url;          /* NULL: callback_url */
-	char *callback_headers;     /* headers.h text; NULL: none */
-	unsigned callback_events;   /* mask of enum job_event */
+	char *callback_url;       /* NULL: no callback */
+	char *failure_url;        /* NULL: callback_url */
+	char *callback_headers;   /* headers.h text; NULL: none */
+	unsigned callback_events; /* mask of enum job_event */
 	enum callback_format callback_format;
-	struct uuid delivery;       /* of the terminal event; set with id */
+	struct uuid delivery; /* of the terminal event; set with id */
 };
 
 /* An empty record: every moment -1, priority 5, terminal events. */
@@ -191,25 +192,25 @@ const char *delivery_state_name(enum delivery_state state);
 
 /* One event on its way to one URL. */
 struct delivery {
-	struct uuid id;         /* webhook-id, the same over all attempts */
+	struct uuid id; /* webhook-id, the same over all attempts */
 	struct uuid job;
 	enum job_event event;
 	enum delivery_state state;
 	enum callback_format format;
-	int32_t attempts;       /* POSTs made since the (re)start of the schedule */
+	int32_t attempts; /* POSTs made since the (re)start of the schedule */
 	int64_t created_at_ms;  /* of the event */
 	int64_t schedule_at_ms; /* when the schedule (re)started: max_age */
 	int64_t next_at_ms;     /* -1: none planned */
 	int64_t ended_at_ms;    /* delivered or dead; -1 before */
 	enum job_error error;   /* of the last attempt */
 	char *url;              /* owned */
-	char *headers;          /* the client's own, headers.h text; NULL: none */
+	char *headers; /* the client's own, headers.h text; NULL: none */
 	/* Of the job at the event, for those that happen while it runs. */
-	int32_t run;            /* attempts; 0: not kept */
+	int32_t run; /* attempts; 0: not kept */
 	int64_t run_started_at_ms;
 	double progress;
 	char *progress_message; /* owned */
-	char *attempts_json;    /* owned: elements of the document's array, comma
+	char *attempts_json; /* owned: elements of the document's array, comma
 	                         * separated; NULL: none yet */
 };
 void delivery_init(struct delivery *delivery);

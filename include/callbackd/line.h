@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 struct line_item {
-	int64_t rank;   /* lower goes first: a priority, or a moment in ms */
-	int64_t seq;    /* among equals, lower goes first; (rank, seq) is unique */
+	int64_t rank; /* lower goes first: a priority, or a moment in ms */
+	int64_t seq; /* among equals, lower goes first; (rank, seq) is unique */
 	uint32_t bytes; /* the owner's: what the waiting thing weighs */
 	uint32_t tag;   /* the owner's */
 };

@@ -13,14 +13,14 @@
 #include "callbackd/buf.h"
 
 enum metric {
-	METRIC_HTTP_REQUESTS,        /* handed to the api */
-	METRIC_COMMITS,              /* transactions that were kept */
+	METRIC_HTTP_REQUESTS, /* handed to the api */
+	METRIC_COMMITS,       /* transactions that were kept */
 	METRIC_COMMIT_FAILURES,
 	METRIC_DELIVERIES_DELIVERED,
 	METRIC_DELIVERIES_DEAD,
 	METRIC_DELIVERY_RETRIES,
-	METRIC_LEASES,               /* jobs given to consumers */
-	METRIC_PURGED,               /* jobs removed after retention */
+	METRIC_LEASES, /* jobs given to consumers */
+	METRIC_PURGED, /* jobs removed after retention */
 	METRIC_COUNT,
 };
 

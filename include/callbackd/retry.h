@@ -28,9 +28,9 @@ int64_t backoff_wait_ms(const struct backoff *backoff, int32_t attempts,
 /* How patient we are with a receiver: gaps after the first attempt. */
 struct schedule {
 	int64_t gaps_ms[SCHEDULE_MAX];
-	size_t count;          /* 0: one attempt only */
-	int64_t max_age_ms;    /* nothing is tried beyond this age */
-	int64_t ask_max_ms;    /* a longer Retry-After is cut to this */
+	size_t count;       /* 0: one attempt only */
+	int64_t max_age_ms; /* nothing is tried beyond this age */
+	int64_t ask_max_ms; /* a longer Retry-After is cut to this */
 };
 
 /* The wait before the next attempt, after attempts were made (>= 1), age_ms

@@ -15,47 +15,46 @@
 #define RUN_DETAIL_SIZE 1200 /* the end of a command's stderr is in it */
 
 struct run {
-	struct mail mail;       /* first */
-	struct loop *loop;      /* where it runs */
-	struct job job;         /* as claimed: running, attempts counts this one */
+	struct mail mail;  /* first */
+	struct loop *loop; /* where it runs */
+	struct job job;    /* as claimed: running, attempts counts this one */
 	struct payload request;
 
-
 	/* The ledger's own notes. */
-	bool is_judged;         /* job holds what its end means */
-	bool never_ran;         /* it is given up without having begun */
-	bool was_leased;        /* a consumer made it */
-	bool is_void;           /* its job was cancelled meanwhile */
-	bool slot_given;        /* its slot is free again */
-	bool held_place;        /* it had a place in its queue */
-	bool has_event;         /* delivery is to be sent */
+	bool is_judged;  /* job holds what its end means */
+	bool never_ran;  /* it is given up without having begun */
+	bool was_leased; /* a consumer made it */
+	bool is_void;    /* its job was cancelled meanwhile */
+	bool slot_given; /* its slot is free again */
+	bool held_place; /* it had a place in its queue */
+	bool has_event;  /* delivery is to be sent */
 	struct delivery delivery;
 
 	/* What came of it; written by the executor. */
 	enum verdict verdict;
 	enum job_error error;
-	bool never_began;       /* surely: at-most-once queues try again */
+	bool never_began; /* surely: at-most-once queues try again */
 	char detail[RUN_DETAIL_SIZE];
-	int status;             /* of the answer; 0: none */
-	char *content_type;     /* owned */
+	int status;         /* of the answer; 0: none */
+	char *content_type; /* owned */
 	struct payload response;
 	int64_t response_bytes;
-	int64_t asked_ms;       /* Retry-After; -1: none */
-	int64_t wait_ms;        /* before the next try; -1: as the queue has it */
+	int64_t asked_ms; /* Retry-After; -1: none */
+	int64_t wait_ms;  /* before the next try; -1: as the queue has it */
 	int64_t duration_ms;
 };
 struct run *run_new(void); /* NULL: no memory */
 void run_free(struct run **run);
 
 struct post {
-	struct mail mail;       /* first */
+	struct mail mail; /* first */
 	struct loop *loop;
-	bool is_first;          /* which budget it was let go under */
-	bool is_too_old;        /* no attempt was made: its schedule is over */
-	bool is_judged;         /* the ledger's own: delivery holds the outcome */
+	bool is_first;   /* which budget it was let go under */
+	bool is_too_old; /* no attempt was made: its schedule is over */
+	bool is_judged;  /* the ledger's own: delivery holds the outcome */
 	struct delivery delivery;
 	struct job job;
-	struct payload request;  /* fields only, for the trace context */
+	struct payload request; /* fields only, for the trace context */
 	struct payload response;
 
 	/* What came of it; written by the courier. */
@@ -63,7 +62,7 @@ struct post {
 	enum job_error error;
 	char detail[DETAIL_SIZE];
 	int status;
-	int64_t at_ms;          /* wall moment of the attempt */
+	int64_t at_ms; /* wall moment of the attempt */
 	int64_t asked_ms;
 	int64_t dns_ms, connect_ms, tls_ms, first_byte_ms, duration_ms;
 	char address[64];

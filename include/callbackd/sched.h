@@ -23,12 +23,12 @@
 /* A queue's counters. Live as long as the gauge room, outlast every conf. */
 struct queue_gauge {
 	char name[NAME_SIZE];
-	atomic_llong places;        /* taken now */
-	atomic_llong place_bytes;   /* request bytes of those */
-	atomic_llong queued;        /* waiting now, delayed ones included */
+	atomic_llong places;      /* taken now */
+	atomic_llong place_bytes; /* request bytes of those */
+	atomic_llong queued;      /* waiting now, delayed ones included */
 	atomic_llong running;
-	atomic_llong drain_per_ks;  /* places given back in 1000 s, lately */
-	atomic_llong accepted;      /* totals since the start of the process */
+	atomic_llong drain_per_ks; /* places given back in 1000 s, lately */
+	atomic_llong accepted;     /* totals since the start of the process */
 	atomic_llong refused_full;
 	atomic_llong ended[JOB_STATUS_COUNT];
 	atomic_llong retried;
@@ -111,8 +111,8 @@ bool sched_admit(struct sched *sched, const char *queue, int64_t now_mono_ms);
 /* The next job that may run: it has left the line and its slot is taken. Queues
  * take turns. False when none may. *queue_out lives as long as the sched. Queues
  * whose jobs are pulled are left out. */
-bool sched_next(struct sched *sched, int64_t now_mono_ms,
-    struct waiting *out, const char **queue_out);
+bool sched_next(struct sched *sched, int64_t now_mono_ms, struct waiting *out,
+    const char **queue_out);
 
 /* The same for one queue whose jobs are pulled; false for any other. */
 bool sched_next_pulled(struct sched *sched, const char *queue,
@@ -125,8 +125,7 @@ void sched_give_slot(struct sched *sched, const char *queue);
 void sched_retake_slot(struct sched *sched, const char *queue);
 
 /* count places of the queue became free at now: for the drain rate. */
-void sched_drained(struct sched *sched, const char *queue,
-    int64_t now_mono_ms);
+void sched_drained(struct sched *sched, const char *queue, int64_t now_mono_ms);
 
 /* A job was accepted into the queue at now: for the accept rate. */
 void sched_accepted(struct sched *sched, const char *queue,
@@ -150,18 +149,18 @@ struct queue_facts {
 	char name[NAME_SIZE];
 	enum executor executor;
 	bool is_paused;
-	int64_t waiting;         /* delayed ones included */
+	int64_t waiting; /* delayed ones included */
 	int64_t delayed;
 	int64_t running;
-	int64_t places;          /* taken, of capacity */
-	int64_t place_bytes;     /* the same, of capacity_bytes */
+	int64_t places;      /* taken, of capacity */
+	int64_t place_bytes; /* the same, of capacity_bytes */
 	int64_t capacity;
 	int64_t capacity_bytes;
 	int32_t concurrency;
-	int64_t oldest_at_ms;    /* when the oldest that could run was accepted;
+	int64_t oldest_at_ms;  /* when the oldest that could run was accepted;
 	                          * -1: there is none */
-	int64_t oldest_age_ms;   /* the same; for who knows the wall clock */
-	double accepted_per_s;   /* lately */
+	int64_t oldest_age_ms; /* the same; for who knows the wall clock */
+	double accepted_per_s; /* lately */
 	double drained_per_s;
 };
 /* False when it is not configured. */
@@ -170,10 +169,10 @@ bool sched_look(struct sched *sched, const char *queue, int64_t now_mono_ms,
 
 /* 1 for the next; 0 when the queue is unknown. Delayed jobs count behind the
  * ready ones. */
-int64_t sched_position(struct sched *sched, const char *queue,
-    int32_t priority, int64_t seq, int64_t due_mono_ms, int64_t now_mono_ms);
+int64_t sched_position(struct sched *sched, const char *queue, int32_t priority,
+    int64_t seq, int64_t due_mono_ms, int64_t now_mono_ms);
 /* How long position places take at the present rate; -1: unknown. */
-int64_t sched_wait_ms(struct sched *sched, const char *queue,
-    int64_t position, int64_t now_mono_ms);
+int64_t sched_wait_ms(struct sched *sched, const char *queue, int64_t position,
+    int64_t now_mono_ms);
 
 #endif

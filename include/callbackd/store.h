@@ -21,9 +21,9 @@
 enum store_result {
 	STORE_OK,
 	STORE_MISSING, /* no such row */
-	STORE_AGAIN,   /* disk full, I/O error, locked, no memory: nothing of the
+	STORE_AGAIN,  /* disk full, I/O error, locked, no memory: nothing of the
 	                * transaction is kept; it may work later */
-	STORE_BROKEN,  /* damaged: a human must act; nothing more is written */
+	STORE_BROKEN, /* damaged: a human must act; nothing more is written */
 };
 
 struct store; /* opaque */
@@ -106,21 +106,21 @@ enum store_result store_get_delivery_seq(struct store *store, int64_t seq,
 
 /* A delivery of that event of the job that is pending or held; STORE_MISSING:
  * there is none. */
-enum store_result store_find_open_delivery(struct store *store,
-    int64_t job_seq, enum job_event event, int64_t *seq_out);
+enum store_result store_find_open_delivery(struct store *store, int64_t job_seq,
+    enum job_event event, int64_t *seq_out);
 
 /* Lists, newest id first. Bounded work: at most scan_max rows are looked at; a
  * list that stopped early gives *next_seq_out > 0 to go on from (rows below
  * it), 0 at the end. each() borrows the record and may not call the store. */
 struct job_filter {
-	int64_t below_seq;     /* 0: from the newest */
-	int64_t since_ms;      /* accepted at or after, as its id says; -1: any */
-	int64_t until_ms;      /* accepted before; -1: any */
-	int status;            /* enum job_status; -1: any */
-	const char *queue;     /* NULL: any */
-	const char *client;    /* NULL: any */
-	int limit;             /* >= 1 */
-	int scan_max;          /* >= limit */
+	int64_t below_seq;  /* 0: from the newest */
+	int64_t since_ms;   /* accepted at or after, as its id says; -1: any */
+	int64_t until_ms;   /* accepted before; -1: any */
+	int status;         /* enum job_status; -1: any */
+	const char *queue;  /* NULL: any */
+	const char *client; /* NULL: any */
+	int limit;          /* >= 1 */
+	int scan_max;       /* >= limit */
 };
 enum store_result store_list_jobs(struct store *store,
     const struct job_filter *filter,
@@ -146,13 +146,13 @@ struct open_job {
 	int64_t run_at_ms;
 	int64_t expires_at_ms;
 	int64_t request_bytes;
-	int64_t lease_until_ms;    /* -1: no consumer holds it */
-	int64_t started_at_ms;     /* of the latest run; -1: none */
+	int64_t lease_until_ms; /* -1: no consumer holds it */
+	int64_t started_at_ms;  /* of the latest run; -1: none */
 	int32_t priority, attempts, max_attempts;
 	enum job_status status;
-	const char *queue;         /* borrowed */
-	const char *client;        /* borrowed */
-	const char *ordering_key;  /* borrowed; NULL: none */
+	const char *queue;        /* borrowed */
+	const char *client;       /* borrowed */
+	const char *ordering_key; /* borrowed; NULL: none */
 };
 enum store_result store_each_open_job(struct store *store,
     bool (*each)(const struct open_job *job, void *arg), void *arg);
@@ -192,7 +192,6 @@ void store_tidy(struct store *store);
 /* Copies a store that may be in use, as of one moment, to a new file beside
  * to_path that takes its name once it is complete and on the disk. Any thread
  * or process; needs no open store. False, and why_out says why, else. */
-bool store_backup(
-    const char *url, const char *to_path, struct reason *why_out);
+bool store_backup(const char *url, const char *to_path, struct reason *why_out);
 
 #endif

@@ -28,15 +28,15 @@ bool cidr_contains(const struct cidr *range, const struct cidr *address);
 
 /* The operator's rules. Filled by conf; read-only afterwards. */
 struct target_policy {
-	bool any_address;             /* trusted upstreams: no address check */
+	bool any_address; /* trusted upstreams: no address check */
 	bool https_only;
-	const struct cidr *allow;     /* let through although not public */
+	const struct cidr *allow; /* let through although not public */
 	size_t allow_count;
-	const struct cidr *deny;      /* refused although public; wins */
+	const struct cidr *deny; /* refused although public; wins */
 	size_t deny_count;
 	const char *const *deny_suffix; /* host suffixes: "internal.example" */
-	size_t deny_suffix_count;     /*   matches itself and below it */
-	const uint16_t *ports;        /* empty: any */
+	size_t deny_suffix_count;       /*   matches itself and below it */
+	const uint16_t *ports;          /* empty: any */
 	size_t port_count;
 };
 

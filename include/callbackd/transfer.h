@@ -24,27 +24,27 @@
  * of which the transfer becomes a holder. */
 struct transfer_request {
 	const char *method;
-	const char *url;          /* absolute; sent as it is, not normalised */
-	const char *headers;      /* headers.h text; Host comes from url unless
+	const char *url;        /* absolute; sent as it is, not normalised */
+	const char *headers;    /* headers.h text; Host comes from url unless
 	                           * given; Content-Length and framing are ours */
-	struct blob *body;        /* NULL: no body; a HEAD's is not sent */
-	int64_t connect_ms;       /* name, connection and TLS; >= 1 */
-	int64_t first_byte_ms;    /* to the final status line; 0: total only */
-	int64_t total_ms;         /* >= 1 */
-	int64_t max_head_bytes;   /* all header fields of the answer together */
-	int64_t max_body_bytes;   /* over it: ERROR_TOO_LARGE */
-	bool keep_body;           /* false: counted and thrown away */
+	struct blob *body;      /* NULL: no body; a HEAD's is not sent */
+	int64_t connect_ms;     /* name, connection and TLS; >= 1 */
+	int64_t first_byte_ms;  /* to the final status line; 0: total only */
+	int64_t total_ms;       /* >= 1 */
+	int64_t max_head_bytes; /* all header fields of the answer together */
+	int64_t max_body_bytes; /* over it: ERROR_TOO_LARGE */
+	bool keep_body;         /* false: counted and thrown away */
 	const struct target_policy *policy; /* must outlive the transfer */
 };
 
 /* What came of it. Owned by the transfer; take what you want to keep by
  * payload_copy or by moving it out and leaving NULL. */
 struct transfer_result {
-	enum job_error error;     /* ERROR_NONE: a complete answer with status */
-	char detail[160];         /* for a human; "" when there is no error */
-	int status;               /* of the final answer; 0: no whole head */
-	char *content_type;       /* owned; NULL: none */
-	struct payload answer;    /* end-to-end fields and body, complete or cut */
+	enum job_error error;  /* ERROR_NONE: a complete answer with status */
+	char detail[160];      /* for a human; "" when there is no error */
+	int status;            /* of the final answer; 0: no whole head */
+	char *content_type;    /* owned; NULL: none */
+	struct payload answer; /* end-to-end fields and body, complete or cut */
 	int64_t body_bytes;
 	/* Phases, each by itself, that add up to what passed until the final
 	 * status line; -1: did not end, or does not apply. 0 for those that a

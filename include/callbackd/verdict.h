@@ -39,7 +39,6 @@ enum verdict verdict_of_delivery(enum job_error transport, int status,
  * RateLimit or X-RateLimit-Reset (seconds, or Unix seconds above 10^9) in
  * headers (a headers.h text): ms from now_ms, 0 .. ; -1 when it does not say.
  * The last two count only with status 429 or 503. */
-int64_t verdict_asked_wait_ms(const char *headers, int status,
-    int64_t now_ms);
+int64_t verdict_asked_wait_ms(const char *headers, int status, int64_t now_ms);
 
 #endif

@@ -112,8 +112,8 @@ static void
 answer_metrics(struct admin *admin, struct http_exchange *exchange,
     const char *name)
 {
-	struct order *order =
-	    order_new(ORDER_BOOKS, admin->loop, show_metrics, exchange);
+	struct order *order = order_new(ORDER_BOOKS, admin->loop, show_metrics,
+	    exchange);
 
 	(void)name;
 	if (order == NULL) {
@@ -197,8 +197,8 @@ handle_cb(struct http_exchange *exchange, void *arg)
 		reply_problem(&exchange, 405, "method-not-allowed",
 		    "use GET, HEAD", "GET, HEAD");
 	else
-		reply_problem(&exchange, 405, "method-not-allowed",
-		    "use POST", "POST");
+		reply_problem(&exchange, 405, "method-not-allowed", "use POST",
+		    "POST");
 }
 
 struct admin *

@@ -44,8 +44,7 @@ static const struct family {
 	{ "callbackd_queue_place_bytes", "gauge",
 	    "Request bytes of the jobs that hold a place.",
 	    offsetof(struct queue_gauge, place_bytes) },
-	{ "callbackd_jobs_accepted_total", "counter",
-	    "Jobs answered with 202.",
+	{ "callbackd_jobs_accepted_total", "counter", "Jobs answered with 202.",
 	    offsetof(struct queue_gauge, accepted) },
 	{ "callbackd_jobs_refused_full_total", "counter",
 	    "Requests refused because the queue was full.",
@@ -61,8 +60,9 @@ print_family(const struct family *family, const struct queue_gauge *first,
 {
 	print_head(out, family->name, family->type, family->help);
 	for (; first != NULL; first = first->next) {
-		const atomic_llong *number = (const atomic_llong *)
-		    ((const char *)first + family->offset);
+		const atomic_llong *number =
+		    (const atomic_llong *)((const char *)first +
+			family->offset);
 
 		(void)buf_printf(out, "%s{queue=\"%s\"} %lld\n", family->name,
 		    first->name, (long long)load(number));

@@ -91,8 +91,8 @@ answer_unrouted(struct call *call)
 	buf_init(&allowed, 256);
 	collect_allowed(call, &allowed);
 	if (allowed.len > 0) {
-		(void)object_to(&objection, REFUSE_METHOD_NOT_ALLOWED,
-		    "use %s", buf_text(&allowed));
+		(void)object_to(&objection, REFUSE_METHOD_NOT_ALLOWED, "use %s",
+		    buf_text(&allowed));
 		objection.allow = buf_text(&allowed);
 	} else {
 		(void)object_to(&objection, REFUSE_NOT_FOUND,
@@ -176,8 +176,7 @@ order_for(struct call *call, enum order_kind kind,
 		order = order_new(kind, call->api->loop, answered, asker);
 	if (order == NULL) {
 		free(asker);
-		refuse_plainly(&call->exchange, REFUSE_OVERLOADED,
-		    "no memory");
+		refuse_plainly(&call->exchange, REFUSE_OVERLOADED, "no memory");
 		return NULL;
 	}
 	*asker = *call;

@@ -40,12 +40,12 @@ add_forwarding(const struct call *call, struct headers *headers)
 	const struct http_exchange *exchange = call->exchange;
 	const char *peer = http_peer(exchange);
 	bool trusted = peer_is_trusted(call);
-	const char *before =
-	    trusted ? http_header(exchange, "X-Forwarded-For") : NULL;
-	const char *proto =
-	    trusted ? http_header(exchange, "X-Forwarded-Proto") : NULL;
-	const char *host =
-	    trusted ? http_header(exchange, "X-Forwarded-Host") : NULL;
+	const char *before = trusted ? http_header(exchange, "X-Forwarded-For")
+				     : NULL;
+	const char *proto = trusted ? http_header(exchange, "X-Forwarded-Proto")
+				    : NULL;
+	const char *host = trusted ? http_header(exchange, "X-Forwarded-Host")
+				   : NULL;
 	struct buf chain;
 
 	buf_init(&chain, HEADERS_MAX_BYTES);
@@ -93,9 +93,10 @@ path_is_plain(const char *target, struct objection *objection)
 			    "the path holds %%00");
 		if (*c != '/')
 			continue;
-		while (dot < end && (*dot == '.' ||
-		    (end - dot >= 3 && dot[0] == '%' && dot[1] == '2' &&
-			(dot[2] == 'e' || dot[2] == 'E')))) {
+		while (dot < end &&
+		    (*dot == '.' ||
+			(end - dot >= 3 && dot[0] == '%' && dot[1] == '2' &&
+			    (dot[2] == 'e' || dot[2] == 'E')))) {
 			dot += *dot == '.' ? 1 : 3;
 			dots++;
 		}
@@ -149,8 +150,8 @@ object_to_quota(struct objection *objection)
 static void
 object_to_full(struct objection *objection, const struct conf_queue *queue)
 {
-	objection->retry_after_s =
-	    queue_retry_after_s(queue->gauge, random_u32());
+	objection->retry_after_s = queue_retry_after_s(queue->gauge,
+	    random_u32());
 	(void)object_to(objection, REFUSE_QUEUE_FULL, "queue %s is full",
 	    queue->name);
 }

@@ -320,8 +320,8 @@ waited(struct order *order)
 void
 wait_for_result(struct call *call, struct order *submitted)
 {
-	struct order *order =
-	    order_new(ORDER_RESULT, call->api->loop, waited, call);
+	struct order *order = order_new(ORDER_RESULT, call->api->loop, waited,
+	    call);
 
 	if (order == NULL) {
 		acknowledge(call, submitted);

@@ -25,18 +25,18 @@ struct api {
 struct call {
 	struct api *api;
 	struct http_exchange *exchange;
-	const char *target;       /* raw: path and query */
+	const char *target; /* raw: path and query */
 	size_t path_len;
-	const char *query;        /* after '?'; "" without one */
-	int64_t wait_ms;          /* Prefer: wait, for the end of a submitted job */
-	bool prefers_async;       /* Prefer: respond-async */
-	bool is_replay;           /* a submitted job that was there already */
-	bool is_over_quota;       /* ... or else it is refused: its max_queued */
-	int64_t held_seq;         /* the job whose change or end is waited for */
-	struct order *submitted;  /* accepted, while its result is waited for */
-	const char *id;           /* what stands for {id} in the route */
+	const char *query;  /* after '?'; "" without one */
+	int64_t wait_ms;    /* Prefer: wait, for the end of a submitted job */
+	bool prefers_async; /* Prefer: respond-async */
+	bool is_replay;     /* a submitted job that was there already */
+	bool is_over_quota; /* ... or else it is refused: its max_queued */
+	int64_t held_seq;   /* the job whose change or end is waited for */
+	struct order *submitted; /* accepted, while its result is waited for */
+	const char *id;          /* what stands for {id} in the route */
 	size_t id_len;
-	char client[NAME_SIZE];   /* who asks; "" without configured clients */
+	char client[NAME_SIZE]; /* who asks; "" without configured clients */
 	const struct conf_client *conf; /* the same; NULL; not for later */
 };
 
@@ -71,7 +71,8 @@ struct objection {
 	struct reason why;
 	int64_t retry_after_s; /* 0: the table's */
 	const char *allow;     /* REFUSE_METHOD_NOT_ALLOWED: the Allow field */
-	const struct conf_client *limited; /* REFUSE_RATE_LIMITED: by its rate */
+	const struct conf_client
+	    *limited; /* REFUSE_RATE_LIMITED: by its rate */
 };
 
 /* Sets it; always false, so that a check can end with it. */
@@ -79,8 +80,7 @@ bool object_to(struct objection *objection, enum refusal refusal,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Answers with the problem; *exchange becomes NULL. */
-void refuse(struct http_exchange **exchange,
-    const struct objection *objection);
+void refuse(struct http_exchange **exchange, const struct objection *objection);
 void refuse_plainly(struct http_exchange **exchange, enum refusal refusal,
     const char *why);
 /* What an order came back with, other than ORDER_OK. */

@@ -15,8 +15,8 @@ struct page {
 };
 
 static bool
-take_number(const struct call *call, const char *name, int64_t min,
-    int64_t max, int64_t *out, struct objection *objection)
+take_number(const struct call *call, const char *name, int64_t min, int64_t max,
+    int64_t *out, struct objection *objection)
 {
 	char text[32];
 	int found = query_find(call->query, name, text, sizeof(text));

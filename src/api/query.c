@@ -53,7 +53,9 @@ query_find(const char *query, const char *name, char *out, size_t size)
 		if (len > name_len && query[name_len] == '=' &&
 		    strncmp(query, name, name_len) == 0)
 			return decode(query + name_len + 1, len - name_len - 1,
-			    out, size) ? 1 : -1;
+				   out, size)
+			    ? 1
+			    : -1;
 		query += len;
 		query += *query == '&';
 	}

@@ -10,9 +10,9 @@
 #include "inside.h"
 
 static const struct {
-	const char *name;   /* last part of the problem's type */
+	const char *name; /* last part of the problem's type */
 	int status;
-	int retry_after_s;  /* 0: no Retry-After unless the objection has one */
+	int retry_after_s; /* 0: no Retry-After unless the objection has one */
 } refusals[REFUSALS] = {
 	[REFUSE_BAD_REQUEST] = { "bad-request", 400, 0 },
 	[REFUSE_BAD_CALLBACK_URL] = { "bad-callback-url", 400, 0 },
@@ -36,8 +36,8 @@ static const struct {
 };
 
 bool
-object_to(struct objection *objection, enum refusal refusal,
-    const char *format, ...)
+object_to(struct objection *objection, enum refusal refusal, const char *format,
+    ...)
 {
 	va_list args;
 

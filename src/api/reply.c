@@ -38,8 +38,7 @@ add_job(struct headers *headers, const struct job *job)
 
 	uuid_text(job->id, id);
 	(void)headers_add(headers, "Job-Id", id);
-	(void)headers_add(headers, "Job-Status",
-	    job_status_name(job->status));
+	(void)headers_add(headers, "Job-Status", job_status_name(job->status));
 }
 
 /* One preference: "respond-async", "wait=10"; what is not understood is left

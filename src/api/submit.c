@@ -87,7 +87,8 @@ submit(struct call *call, const struct conf_queue *queue, size_t prefix_len)
 
 	if (!draft_begin(&draft, call, queue))
 		return;
-	draft_end(&draft, path_is_plain(call->target, &draft.objection) &&
-	    take_fields(call, &draft) &&
-	    take_request(call, &draft, prefix_len));
+	draft_end(&draft,
+	    path_is_plain(call->target, &draft.objection) &&
+		take_fields(call, &draft) &&
+		take_request(call, &draft, prefix_len));
 }

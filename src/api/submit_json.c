@@ -44,9 +44,9 @@ take_wish(struct draft *draft, const char *place, const char *header,
 	buf_init(&list, 1024);
 	if (value->kind == JSON_ARRAY && join_list(value, &list))
 		text = buf_text(&list);
-	taken = text != NULL ?
-	    draft_take_wish(draft, header, place, text, &is_kept) :
-	    is_no_sense(draft, place, "a string or a number");
+	taken = text != NULL
+	    ? draft_take_wish(draft, header, place, text, &is_kept)
+	    : is_no_sense(draft, place, "a string or a number");
 	if (!taken && draft->objection.refusal == REFUSE_BAD_REQUEST)
 		draft->objection.refusal = REFUSE_UNPROCESSABLE;
 	if (taken && !is_kept) /* the upstream sees it as a field */
@@ -84,8 +84,7 @@ take_path(struct draft *draft, const char *place,
 	const char *path = value->kind == JSON_STRING ? text_of(value) : NULL;
 
 	if (path == NULL || path[0] != '/')
-		return is_no_sense(draft, place,
-		    "a string that begins with /");
+		return is_no_sense(draft, place, "a string that begins with /");
 	for (const char *c = path; *c != '\0'; c++)
 		if (*c <= ' ' || *c > '~' || *c == '#')
 			return is_no_sense(draft, place,
@@ -99,8 +98,7 @@ static bool
 add_field(struct draft *draft, const char *place,
     const struct json_value *field)
 {
-	const char *value =
-	    field->kind == JSON_STRING ? text_of(field) : NULL;
+	const char *value = field->kind == JSON_STRING ? text_of(field) : NULL;
 	struct job *job = &draft->order->job;
 
 	if (value == NULL)
@@ -200,9 +198,10 @@ take_callback_headers(struct draft *draft, const char *place,
 		job->callback_headers = text_copy(buf_text(&headers.text));
 	}
 	headers_free(&headers);
-	return taken || is_no_sense(draft, place,
-	    "an object of strings, legal as fields and not set by the "
-	    "gateway");
+	return taken ||
+	    is_no_sense(draft, place,
+		"an object of strings, legal as fields and not set by the "
+		"gateway");
 }
 
 /* ---- the table of members ---- */
@@ -219,8 +218,7 @@ static bool take_callback(struct draft *draft, const char *place,
     const struct json_value *value);
 
 static bool
-is_queue(struct draft *draft, const char *place,
-    const struct json_value *value)
+is_queue(struct draft *draft, const char *place, const struct json_value *value)
 {
 	(void)draft; /* read before the draft began */
 	(void)place;
@@ -246,8 +244,7 @@ static const struct job_member members[] = {
 
 static const struct job_member callback_members[] = {
 	{ "url", "callback.url", "Callback-URL", NULL },
-	{ "failure_url", "callback.failure_url", "Callback-Failure-URL",
-	    NULL },
+	{ "failure_url", "callback.failure_url", "Callback-Failure-URL", NULL },
 	{ "events", "callback.events", "Callback-Events", NULL },
 	{ "format", "callback.format", "Callback-Format", NULL },
 	{ "headers", "callback.headers", NULL, take_callback_headers },
@@ -336,8 +333,8 @@ submit_value(struct call *call, const struct json_value *root)
 	job = &draft.order->job;
 	(void)snprintf(job->method, sizeof(job->method), "POST");
 	job->target = text_copy("/");
-	draft_end(&draft, take_key_field(&draft) &&
-	    take_members(&draft, members, root));
+	draft_end(&draft,
+	    take_key_field(&draft) && take_members(&draft, members, root));
 }
 
 void

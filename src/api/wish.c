@@ -26,7 +26,8 @@ set_url(struct draft *draft, const char *name, const char *value, char **out)
 		    "%s: %s", name, why.text);
 	*out = text_copy(value);
 	if (*out == NULL)
-		return object_to(&draft->objection, REFUSE_OVERLOADED, "no memory");
+		return object_to(&draft->objection, REFUSE_OVERLOADED,
+		    "no memory");
 	return true;
 }
 
@@ -49,7 +50,8 @@ set_events(struct draft *draft, const char *name, const char *value)
 		return true;
 	return object_to(&draft->objection, REFUSE_BAD_REQUEST,
 	    "%s: a comma list of started, progress, succeeded, failed, "
-	    "cancelled, not \"%.*s\"", name, SHOWN, value);
+	    "cancelled, not \"%.*s\"",
+	    name, SHOWN, value);
 }
 
 static bool
@@ -58,8 +60,8 @@ set_format(struct draft *draft, const char *name, const char *value)
 	if (callback_format_parse(value, &draft->order->job.callback_format))
 		return true;
 	return object_to(&draft->objection, REFUSE_BAD_REQUEST,
-	    "%s: standard, raw, cloudevents or thin, not \"%.*s\"", name,
-	    SHOWN, value);
+	    "%s: standard, raw, cloudevents or thin, not \"%.*s\"", name, SHOWN,
+	    value);
 }
 
 static bool
@@ -84,8 +86,7 @@ set_delay(struct draft *draft, const char *name, const char *value)
 static bool
 set_timeout(struct draft *draft, const char *name, const char *value)
 {
-	return set_duration(draft, name, value,
-	    &draft->order->job.timeout_ms);
+	return set_duration(draft, name, value, &draft->order->job.timeout_ms);
 }
 
 static bool
@@ -142,13 +143,14 @@ static bool
 set_idempotency_key(struct draft *draft, const char *name, const char *value)
 {
 	char key[KEY_MAX_BYTES + 1];
-	bool is_good = value[0] == '"' ? unquote(value, key, sizeof(key)) :
-					 copy_bare(value, key, sizeof(key));
+	bool is_good = value[0] == '"' ? unquote(value, key, sizeof(key))
+				       : copy_bare(value, key, sizeof(key));
 
 	if (!is_good)
 		return object_to(&draft->objection, REFUSE_BAD_REQUEST,
 		    "%s: a quoted string or a bare token of 1 to %d printable "
-		    "ASCII characters", name, KEY_MAX_BYTES);
+		    "ASCII characters",
+		    name, KEY_MAX_BYTES);
 	draft->order->job.idempotency_key = text_copy(key);
 	if (draft->order->job.idempotency_key == NULL)
 		return object_to(&draft->objection, REFUSE_OVERLOADED,
@@ -158,10 +160,9 @@ set_idempotency_key(struct draft *draft, const char *name, const char *value)
 
 static const struct wish {
 	const char *header;
-	unsigned bit;        /* equal for two names of one wish */
-	bool is_passed_on;   /* the upstream sees it too */
-	bool (*set)(struct draft *draft, const char *name,
-	    const char *value);
+	unsigned bit;      /* equal for two names of one wish */
+	bool is_passed_on; /* the upstream sees it too */
+	bool (*set)(struct draft *draft, const char *name, const char *value);
 } wishes[] = {
 	{ "Callback-URL", 1 << 0, false, set_callback_url },
 	{ "X-Callback-Url", 1 << 0, false, set_callback_url },

@@ -162,9 +162,9 @@ put_connection(struct buf *out, const struct http_exchange *exchange,
     int status)
 {
 	if (status == 426) /* it names a protocol in Upgrade: RFC 9110, 7.8 */
-		buf_puts(out, exchange->closes ?
-			"Connection: close, Upgrade\r\n" :
-			"Connection: Upgrade\r\n");
+		buf_puts(out,
+		    exchange->closes ? "Connection: close, Upgrade\r\n"
+				     : "Connection: Upgrade\r\n");
 	else if (exchange->closes)
 		buf_puts(out, "Connection: close\r\n");
 	else if (exchange->is_1_0)
@@ -329,8 +329,7 @@ http_stream_unsent(const struct http_exchange *exchange)
 {
 	if (exchange->conn == NULL)
 		return 0;
-	return evbuffer_get_length(
-	    bufferevent_get_output(exchange->conn->bev));
+	return evbuffer_get_length(bufferevent_get_output(exchange->conn->bev));
 }
 
 void

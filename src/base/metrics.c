@@ -64,8 +64,8 @@ metrics_observe_us(struct metrics *metrics, enum metric_histogram histogram,
 
 	while (i < HISTOGRAM_BUCKETS - 1 && us > bounds_us[i])
 		i++;
-	atomic_fetch_add_explicit(&metrics->histograms[histogram].buckets[i],
-	    1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&metrics->histograms[histogram].buckets[i], 1,
+	    memory_order_relaxed);
 	atomic_fetch_add_explicit(&metrics->histograms[histogram].sum_us, us,
 	    memory_order_relaxed);
 }
@@ -100,8 +100,7 @@ print_histogram(struct metrics *metrics, enum metric_histogram histogram,
 		count += load(&metrics->histograms[histogram].buckets[i]);
 		if (i < HISTOGRAM_BUCKETS - 1)
 			(void)buf_printf(out, "%s_bucket{le=\"%g\"} %lld\n",
-			    name, (double)bounds_us[i] / 1e6,
-			    (long long)count);
+			    name, (double)bounds_us[i] / 1e6, (long long)count);
 	}
 	(void)buf_printf(out,
 	    "%s_bucket{le=\"+Inf\"} %lld\n%s_sum %.6f\n%s_count %lld\n", name,

@@ -52,7 +52,7 @@ bool build_url(struct build *build, const char *name,
 void build_listeners(struct build *build, cfg_t *top);
 void build_queues(struct build *build, cfg_t *top);
 void build_callback(struct build *build, cfg_t *top);
-void build_clients(struct build *build, cfg_t *top); /* after the queues */
+void build_clients(struct build *build, cfg_t *top);   /* after the queues */
 void build_consumers(struct build *build, cfg_t *top); /* after the clients */
 void build_alerts(struct build *build, cfg_t *top);
 

@@ -103,8 +103,8 @@ read_consumers(struct build *build, cfg_t *section, struct conf_queue *queue)
 	char text[SHOWN_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
-		const struct written *written =
-		    schema_value(section, "consumers", i);
+		const struct written *written = schema_value(section,
+		    "consumers", i);
 
 		if (queue->executor != EXECUTOR_PULL)
 			complain_at(build->out, written->line,

@@ -381,8 +381,7 @@ conf_may_use(const struct conf *conf, const char *client, const char *queue)
 }
 
 bool
-conf_may_consume(const struct conf *conf, const char *client,
-    const char *queue)
+conf_may_consume(const struct conf *conf, const char *client, const char *queue)
 {
 	const struct conf_queue *found = conf_queue_find(conf, queue);
 

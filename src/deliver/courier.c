@@ -26,7 +26,7 @@ struct courier {
 	struct signer *signer;   /* the callback section's; NULL: none */
 	struct signer **signers; /* one a client of conf; NULL: the above */
 	struct transfer_pool *pool;
-	struct errand *errands;  /* under way */
+	struct errand *errands; /* under way */
 	void (*ended)(struct post *post, void *arg);
 	void *arg;
 };
@@ -59,8 +59,8 @@ make_signers(struct courier *courier)
 {
 	const struct conf *conf = courier->conf;
 
-	courier->signers =
-	    calloc(conf->client_count + 1, sizeof(*courier->signers));
+	courier->signers = calloc(conf->client_count + 1,
+	    sizeof(*courier->signers));
 	if (courier->signers == NULL)
 		return false;
 	if (conf->callback.secret != NULL) {
@@ -81,8 +81,8 @@ make_signers(struct courier *courier)
 static struct signer *
 signer_of(const struct courier *courier, const char *client)
 {
-	const struct conf_client *found =
-	    conf_client_find(courier->conf, client);
+	const struct conf_client *found = conf_client_find(courier->conf,
+	    client);
 	struct signer *own = NULL;
 
 	if (found != NULL)
@@ -235,8 +235,7 @@ describe(const struct courier *courier, const struct post *post,
 	(void)headers_add(headers, "Job-Status", status_of_event(post));
 	(void)headers_add_int(headers, "Webhook-Attempt", attempt);
 	(void)headers_add_int(headers, "Webhook-Attempts-Left",
-	    schedule_attempts_left(&courier->conf->callback.schedule,
-		attempt));
+	    schedule_attempts_left(&courier->conf->callback.schedule, attempt));
 	(void)headers_add(headers, "User-Agent",
 	    "callbackd/" CALLBACKD_VERSION);
 	add_found(headers, post->request.headers, "traceparent");
@@ -247,10 +246,10 @@ static bool
 build_headers(struct courier *courier, const struct post *post,
     const struct envelope *envelope, struct headers *out)
 {
-	const void *body = envelope->blob != NULL ?
-	    blob_data(envelope->blob) : buf_text(&envelope->body);
-	size_t body_len = envelope->blob != NULL ? blob_len(envelope->blob) :
-						   envelope->body.len;
+	const void *body = envelope->blob != NULL ? blob_data(envelope->blob)
+						  : buf_text(&envelope->body);
+	size_t body_len = envelope->blob != NULL ? blob_len(envelope->blob)
+						 : envelope->body.len;
 	char id[UUID_TEXT_SIZE];
 
 	uuid_text(post->delivery.id, id);
@@ -261,8 +260,7 @@ build_headers(struct courier *courier, const struct post *post,
 	    !buf_puts(&out->text, buf_text(&envelope->headers.text)))
 		return false;
 	if (envelope->content_type != NULL)
-		(void)headers_add(out, "Content-Type",
-		    envelope->content_type);
+		(void)headers_add(out, "Content-Type", envelope->content_type);
 	describe(courier, post, out);
 	return sign(courier, post, id, body, body_len, out) &&
 	    !buf_failed(&out->text);
@@ -377,8 +375,7 @@ send_errand(struct errand *errand)
 	struct blob *body;
 
 	if (!envelope_build(&post->job, &post->delivery, &post->response,
-		conf->public_url, conf->callback.inline_limit_bytes,
-		&envelope))
+		conf->public_url, conf->callback.inline_limit_bytes, &envelope))
 		return false;
 	if (envelope.blob != NULL) {
 		body = blob_ref(envelope.blob);

@@ -37,19 +37,19 @@ enum breaker { CLOSED, OPEN, HALF_OPEN };
 enum kind { FIRST, RETRY, KINDS };
 
 struct host {
-	struct line *waiting[KINDS];   /* rank 0; seq: the delivery */
-	struct host *next[KINDS];      /* ring; NULL: not in it */
+	struct line *waiting[KINDS]; /* rank 0; seq: the delivery */
+	struct host *next[KINDS];    /* ring; NULL: not in it */
 	struct host *previous[KINDS];
 	int32_t under_way;
-	int32_t failures;              /* in a row */
+	int32_t failures; /* in a row */
 	enum breaker breaker;
-	int64_t remind_ms;             /* its item in reminders; 0: none */
-	char *name;                    /* "host:port", owned */
+	int64_t remind_ms; /* its item in reminders; 0: none */
+	char *name;        /* "host:port", owned */
 };
 
 struct hosts {
 	struct hosts_rules rules;
-	void *by_name;                 /* tsearch(3) tree of struct host */
+	void *by_name; /* tsearch(3) tree of struct host */
 	struct host *turn[KINDS];
 	struct line *reminders;
 	int32_t under_way[KINDS];
@@ -201,8 +201,7 @@ place_in_rings(struct hosts *hosts, struct host *host)
 	bool blocked = is_blocked(hosts, host);
 
 	for (enum kind kind = FIRST; kind < KINDS; kind++) {
-		bool belongs =
-		    !blocked && line_count(host->waiting[kind]) > 0;
+		bool belongs = !blocked && line_count(host->waiting[kind]) > 0;
 		bool is_in = host->next[kind] != NULL;
 
 		if (belongs && !is_in)
@@ -335,8 +334,8 @@ let_go(struct hosts *hosts, struct host *host, enum kind kind,
 static bool
 may_go(const struct hosts *hosts, enum kind kind)
 {
-	int32_t budget = kind == FIRST ? hosts->rules.first_budget :
-					 hosts->rules.retry_budget;
+	int32_t budget = kind == FIRST ? hosts->rules.first_budget
+				       : hosts->rules.retry_budget;
 
 	return hosts->turn[kind] != NULL && hosts->under_way[kind] < budget;
 }
@@ -355,8 +354,7 @@ hosts_next(struct hosts *hosts, int64_t now_mono_ms, struct hosts_turn *out)
 }
 
 bool
-hosts_forget(struct hosts *hosts, const char *name, int64_t seq,
-    bool is_first)
+hosts_forget(struct hosts *hosts, const char *name, int64_t seq, bool is_first)
 {
 	struct host *host = find_host(hosts, name);
 

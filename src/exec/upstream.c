@@ -197,8 +197,8 @@ transfer_done_cb(struct transfer_result *result, void *arg)
 	struct run *run = errand->run;
 
 	drop_errand(errand);
-	run->verdict =
-	    verdict_of_run(result->error, result->status, &run->error);
+	run->verdict = verdict_of_run(result->error, result->status,
+	    &run->error);
 	run->status = result->error == ERROR_NONE ? result->status : 0;
 	run->duration_ms = result->total_ms;
 	if (run->status > 0) {
@@ -250,15 +250,17 @@ start_transfer(struct errand *errand, const struct conf_queue *queue)
 	char *url = build_url(queue, &run->job);
 
 	headers_init(&headers);
-	if (url != NULL && build_headers(run,
-		loop_wall_ms(upstream->loop) + timeout_ms, &headers)) {
+	if (url != NULL &&
+	    build_headers(run, loop_wall_ms(upstream->loop) + timeout_ms,
+		&headers)) {
 		const struct transfer_request request = {
 			.method = run->job.method,
 			.url = url,
 			.headers = buf_text(&headers.text),
 			.body = run->request.body,
-			.connect_ms = timeout_ms < CONNECT_MAX_MS ?
-			    timeout_ms : CONNECT_MAX_MS,
+			.connect_ms = timeout_ms < CONNECT_MAX_MS
+			    ? timeout_ms
+			    : CONNECT_MAX_MS,
 			.total_ms = timeout_ms,
 			.max_head_bytes = HEAD_MAX_BYTES,
 			.max_body_bytes = queue->max_result_bytes,
@@ -277,8 +279,8 @@ start_transfer(struct errand *errand, const struct conf_queue *queue)
 void
 upstream_start(struct upstream *upstream, struct run *run)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(upstream->conf, run->job.queue);
+	const struct conf_queue *queue = conf_queue_find(upstream->conf,
+	    run->job.queue);
 	struct errand *errand;
 
 	run->loop = upstream->loop;

@@ -307,8 +307,9 @@ delivery_write(struct json_writer *writer, const struct delivery *delivery)
 	    job_event_name(delivery->event));
 	json_put_string(writer, "event", event);
 	json_put_string(writer, "state", delivery_state_name(delivery->state));
-	json_put_string(writer, "error", delivery->error == ERROR_NONE ?
-		NULL : job_error_name(delivery->error));
+	json_put_string(writer, "error",
+	    delivery->error == ERROR_NONE ? NULL
+					  : job_error_name(delivery->error));
 	json_put_int(writer, "attempts", delivery->attempts);
 	json_put_time(writer, "at", delivery->ended_at_ms);
 	json_put_time(writer, "next_attempt_at", delivery->next_at_ms);

@@ -101,8 +101,8 @@ bool
 verdict_never_began(enum job_error error, int status)
 {
 	return error == ERROR_DNS_FAILED || error == ERROR_REFUSED ||
-	    error == ERROR_CONNECT_TIMEOUT || status == 425 ||
-	    status == 429 || status == 503;
+	    error == ERROR_CONNECT_TIMEOUT || status == 425 || status == 429 ||
+	    status == 503;
 }
 
 enum verdict

@@ -36,8 +36,7 @@ load_ended_delivery(struct ledger *ledger, struct order *order)
 		    &order->job);
 	if (result == STORE_OK && !may_see(order, &order->job))
 		result = STORE_MISSING;
-	order->result =
-	    result == STORE_MISSING ? ORDER_MISSING : ORDER_OK;
+	order->result = result == STORE_MISSING ? ORDER_MISSING : ORDER_OK;
 	return result == STORE_MISSING ? STORE_OK : result;
 }
 
@@ -225,8 +224,8 @@ static bool
 revive(struct ledger *ledger, struct order *order)
 {
 	struct job *job = &order->job;
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, job->queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    job->queue);
 
 	if (queue == NULL || !job_next(job->status, JOB_REVIVE, &job->status)) {
 		order->result = ORDER_CONFLICT;

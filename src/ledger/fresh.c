@@ -70,8 +70,8 @@ fresh_take(struct fresh *fresh, int64_t seq)
 	unsigned at = slot_of(seq);
 	struct post *post;
 
-	while ((post = fresh->slots[at]) != NULL &&
-	    post->delivery.id.seq != seq)
+	while (
+	    (post = fresh->slots[at]) != NULL && post->delivery.id.seq != seq)
 		at = (at + 1) % FRESH_SLOTS;
 	if (post == NULL)
 		return NULL;

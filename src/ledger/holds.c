@@ -69,8 +69,8 @@ drop_held(struct ledger *ledger, struct held *held)
 static int64_t
 allowed_ms(const struct ledger *ledger, const struct order *order)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, order->job.queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    order->job.queue);
 
 	if (queue == NULL || queue->max_wait_ms > order->hold_ms)
 		return order->hold_ms;
@@ -115,8 +115,8 @@ hold_order(struct ledger *ledger, struct order *order)
 	if (is_answerable(order) || atomic_load(&ledger->is_draining))
 		return false;
 	if (order->hold_end_ms == 0)
-		order->hold_end_ms =
-		    ledger->mono_ms + allowed_ms(ledger, order);
+		order->hold_end_ms = ledger->mono_ms +
+		    allowed_ms(ledger, order);
 	if (order->known_version == 0)
 		order->known_version = version_of(order);
 	if (order->hold_end_ms <= ledger->mono_ms)
@@ -219,8 +219,7 @@ hurry_open_cb(struct mail *mail, void *room)
 }
 
 void
-ledger_hurry(struct ledger *ledger, const struct order *order,
-    int64_t job_seq)
+ledger_hurry(struct ledger *ledger, const struct order *order, int64_t job_seq)
 {
 	struct hurry *hurry = calloc(1, sizeof(*hurry));
 
@@ -242,8 +241,7 @@ hurry_one(struct ledger *ledger, struct mail *mail)
 
 	while (each != NULL && each != &hurry->order->mail)
 		each = each->next;
-	if (each != NULL &&
-	    ((struct order *)each)->asked_us == hurry->asked_us)
+	if (each != NULL && ((struct order *)each)->asked_us == hurry->asked_us)
 		release(ledger, held, (struct order *)each);
 	free(hurry);
 }

@@ -19,7 +19,8 @@
 #include "fresh.h"
 #include "ring.h"
 
-#define TURN_MAX 256 /* pieces a transaction: performance.md 2.4, the flat part */
+#define TURN_MAX                                                               \
+	256 /* pieces a transaction: performance.md 2.4, the flat part */
 
 /* Messages on their way to one loop. */
 struct outbox {
@@ -36,53 +37,54 @@ struct ledger {
 	struct log *log;
 	struct ledger_hands **hands;
 	unsigned hands_count;
-	unsigned next_hands;       /* whose turn it is to get work */
+	unsigned next_hands; /* whose turn it is to get work */
 
 	struct mailbox *inbox;
-	struct mail_list backlog;  /* taken from the inbox, not yet opened */
-	struct mail wake;          /* posted once, by ledger_stop */
-	struct mail drain_word;    /* posted once, by ledger_drain */
+	struct mail_list backlog; /* taken from the inbox, not yet opened */
+	struct mail wake;         /* posted once, by ledger_stop */
+	struct mail drain_word;   /* posted once, by ledger_drain */
 	pthread_t thread;
 	bool is_started;
 
 	/* This turn's pieces. */
-	struct mail_list accepts;  /* struct order */
-	struct mail_list changes;  /* struct order: other writes */
+	struct mail_list accepts;       /* struct order */
+	struct mail_list changes;       /* struct order: other writes */
 	struct mail_list lease_changes; /* struct order: of what is leased */
-	struct mail_list reads;    /* struct order */
-	struct mail_list hurries;  /* see holds.c */
-	struct mail_list runs;     /* struct run, ended */
-	struct mail_list posts;    /* struct post, ended */
-	struct mail_list claims;   /* struct run, about to begin */
-	bool is_writing;           /* a transaction is open */
-	bool must_last;            /* it needs a durable commit */
+	struct mail_list reads;         /* struct order */
+	struct mail_list hurries;       /* see holds.c */
+	struct mail_list runs;          /* struct run, ended */
+	struct mail_list posts;         /* struct post, ended */
+	struct mail_list claims;        /* struct run, about to begin */
+	bool is_writing;                /* a transaction is open */
+	bool must_last;                 /* it needs a durable commit */
 
 	/* What could not be written down yet. */
 	struct mail_list unsettled_runs;
 	struct mail_list unsettled_posts;
 	bool is_sick;
-	int64_t heal_mono_ms;      /* when to try the store again */
+	int64_t heal_mono_ms; /* when to try the store again */
 
-	struct fresh fresh;        /* deliveries at hand */
-	struct line *due;          /* deliveries: rank due_mono_ms */
-	struct line *expiring;     /* jobs: rank mono moment of expiry */
-	struct line *cancelled;    /* jobs whose run is void: rank 0 */
-	struct line *hold_ends;    /* see holds.c */
-	void *held;                /* tsearch(3) tree; see holds.c */
-	struct ring *ring;         /* what happened lately */
-	struct audience *audiences; /* one a loop, outbox_count; see watches.c */
-	struct leases *leases;     /* see leases.c */
+	struct fresh fresh;     /* deliveries at hand */
+	struct line *due;       /* deliveries: rank due_mono_ms */
+	struct line *expiring;  /* jobs: rank mono moment of expiry */
+	struct line *cancelled; /* jobs whose run is void: rank 0 */
+	struct line *hold_ends; /* see holds.c */
+	void *held;             /* tsearch(3) tree; see holds.c */
+	struct ring *ring;      /* what happened lately */
+	struct audience
+	    *audiences;        /* one a loop, outbox_count; see watches.c */
+	struct leases *leases; /* see leases.c */
 	struct consumers *consumers; /* see consumers.c */
 	int64_t purge_cursor;
-	int64_t purge_mono_ms;     /* when to look again */
-	int64_t purged_mono_ms;    /* when it was looked at last */
+	int64_t purge_mono_ms;  /* when to look again */
+	int64_t purged_mono_ms; /* when it was looked at last */
 	int64_t tidy_mono_ms;
 
-	int64_t wall_ms;           /* of this turn */
+	int64_t wall_ms; /* of this turn */
 	int64_t mono_ms;
-	int64_t wall_offset_ms;    /* wall - mono; see due_mono */
-	int64_t leap_at_ms;        /* the latest it showed before it was set */
-	int64_t leapt_ms;          /* forward, by so much in all; >= 0 */
+	int64_t wall_offset_ms; /* wall - mono; see due_mono */
+	int64_t leap_at_ms;     /* the latest it showed before it was set */
+	int64_t leapt_ms;       /* forward, by so much in all; >= 0 */
 
 	struct outbox *outboxes;
 	unsigned outbox_count;

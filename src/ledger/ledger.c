@@ -230,8 +230,8 @@ make_rooms(struct ledger *ledger, const struct ledger_setup *setup)
 	ledger->leases = leases_new();
 	ledger->consumers = consumers_new();
 	ledger->inbox = mailbox_new(setup->inbox_limit);
-	ledger->outboxes =
-	    calloc(setup->hands_count, sizeof(*ledger->outboxes));
+	ledger->outboxes = calloc(setup->hands_count,
+	    sizeof(*ledger->outboxes));
 	if (ledger->log == NULL || ledger->sched == NULL ||
 	    ledger->hosts == NULL || ledger->due == NULL ||
 	    ledger->expiring == NULL || ledger->cancelled == NULL ||
@@ -310,8 +310,8 @@ ledger_start(struct ledger *ledger)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ledger->is_started =
-	    pthread_create(&ledger->thread, NULL, run_ledger, ledger) == 0;
+	ledger->is_started = pthread_create(&ledger->thread, NULL, run_ledger,
+				 ledger) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ledger->is_started;
 }

@@ -55,8 +55,7 @@ show_first(struct ledger *ledger, struct order *order,
 	}
 	order->result = ORDER_REPLAYED;
 	job_clear(&order->job);
-	result = store_get_job_seq(ledger->store, first->job_seq,
-	    &order->job);
+	result = store_get_job_seq(ledger->store, first->job_seq, &order->job);
 	if (result == STORE_OK)
 		result = find_delivery(ledger, &order->job, &order->delivery,
 		    &order->has_delivery);

@@ -270,9 +270,8 @@ plan_next_attempt(struct ledger *ledger, struct post *post)
 	int64_t wait_ms;
 
 	if (schedule_wait_ms(&ledger->conf->callback.schedule,
-		delivery->attempts,
-		age_of(ledger, delivery->schedule_at_ms), post->asked_ms,
-		random_u32(), &wait_ms))
+		delivery->attempts, age_of(ledger, delivery->schedule_at_ms),
+		post->asked_ms, random_u32(), &wait_ms))
 		delivery->next_at_ms = planned_at(ledger, wait_ms);
 	else
 		bury(ledger, delivery);
@@ -369,8 +368,10 @@ log_post(struct ledger *ledger, const struct post *post, const char *host)
 	    LOG_TEXT("queue", post->job.queue),
 	    LOG_INT("attempt", delivery->attempts), LOG_TEXT("host", host),
 	    LOG_INT("status", post->status),
-	    LOG_INT("wait_ms", delivery->next_at_ms < 0 ?
-		    0 : delivery->next_at_ms - planned_at(ledger, 0)),
+	    LOG_INT("wait_ms",
+		delivery->next_at_ms < 0
+		    ? 0
+		    : delivery->next_at_ms - planned_at(ledger, 0)),
 	    LOG_TEXT("why", job_error_name(delivery->error)),
 	    LOG_TEXT("detail", post->detail));
 }

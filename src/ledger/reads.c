@@ -19,9 +19,8 @@ fill_facts(struct ledger *ledger, const struct job *job,
 	out->estimated_wait_ms = -1;
 	if (job->status != JOB_QUEUED)
 		return;
-	out->position = sched_position(ledger->sched, job->queue,
-	    job->priority, job->id.seq, turn_due_mono(ledger, job),
-	    ledger->mono_ms);
+	out->position = sched_position(ledger->sched, job->queue, job->priority,
+	    job->id.seq, turn_due_mono(ledger, job), ledger->mono_ms);
 	out->estimated_wait_ms = sched_wait_ms(ledger->sched, job->queue,
 	    out->position, ledger->mono_ms);
 	delay_ms = turn_due_mono(ledger, job) - ledger->mono_ms;
@@ -206,9 +205,8 @@ list_deliveries(struct ledger *ledger, struct order *order)
 	int from = order->listed_count;
 	enum store_result result;
 
-	result = store_list_deliveries(ledger->store,
-	    &order->deliveries_filter, list_delivery_cb, &listing,
-	    &order->next_seq);
+	result = store_list_deliveries(ledger->store, &order->deliveries_filter,
+	    list_delivery_cb, &listing, &order->next_seq);
 	if (listing.failed)
 		result = STORE_AGAIN;
 	drop_foreign(ledger, order, from);
@@ -222,8 +220,8 @@ list_deliveries(struct ledger *ledger, struct order *order)
 static bool
 goes_on(struct ledger *ledger, struct order *order)
 {
-	int room = order->kind == ORDER_JOBS ? order->jobs_filter.limit :
-					       order->deliveries_filter.limit;
+	int room = order->kind == ORDER_JOBS ? order->jobs_filter.limit
+					     : order->deliveries_filter.limit;
 
 	if (order->next_seq == 0 || room <= 0)
 		return false;

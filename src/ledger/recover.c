@@ -47,8 +47,8 @@ note_interrupted(struct recovery *recovery, int64_t seq)
 static int64_t
 due_again(const struct ledger *ledger, int64_t at_ms, int64_t planned_at_ms)
 {
-	int64_t now_ms = planned_at_ms > ledger->wall_ms ? planned_at_ms :
-							   ledger->wall_ms;
+	int64_t now_ms = planned_at_ms > ledger->wall_ms ? planned_at_ms
+							 : ledger->wall_ms;
 
 	return ledger->mono_ms + at_ms - now_ms;
 }
@@ -68,17 +68,17 @@ accepted_at(int64_t seq, int64_t at_ms)
 static int64_t
 job_planned_at(const struct open_job *job)
 {
-	return job->attempts > 0 ? job->started_at_ms :
-				   accepted_at(job->seq, job->run_at_ms);
+	return job->attempts > 0 ? job->started_at_ms
+				 : accepted_at(job->seq, job->run_at_ms);
 }
 
 /* First attempts are never planned for later. */
 static int64_t
 delivery_planned_at(const struct open_delivery *delivery)
 {
-	return delivery->attempts > 0 ?
-	    document_last_attempt_ms(delivery->attempts_json) :
-	    delivery->next_at_ms;
+	return delivery->attempts > 0
+	    ? document_last_attempt_ms(delivery->attempts_json)
+	    : delivery->next_at_ms;
 }
 
 static bool
@@ -102,8 +102,7 @@ line_up(struct recovery *recovery, const struct open_job *job)
 		    accepted_at(job->seq, job->expires_at_ms)),
 		waiting.due_mono_ms))
 		return false;
-	return sched_wait(ledger->sched, job->queue, &waiting,
-	    ledger->mono_ms);
+	return sched_wait(ledger->sched, job->queue, &waiting, ledger->mono_ms);
 }
 
 /* Its consumer knows nothing of us having gone. */
@@ -137,9 +136,8 @@ static bool
 take_job_cb(const struct open_job *job, void *arg)
 {
 	struct recovery *recovery = arg;
-	bool taken = job->status == JOB_RUNNING ?
-	    take_running(recovery, job) :
-	    line_up(recovery, job);
+	bool taken = job->status == JOB_RUNNING ? take_running(recovery, job)
+						: line_up(recovery, job);
 
 	recovery->out_of_memory |= !taken;
 	return taken;
@@ -150,11 +148,9 @@ take_delivery_cb(const struct open_delivery *delivery, void *arg)
 {
 	struct recovery *recovery = arg;
 	struct ledger *ledger = recovery->ledger;
-	const struct line_item item = {
-		due_again(ledger, delivery->next_at_ms,
-		    delivery_planned_at(delivery)),
-		delivery->seq, 0, 0
-	};
+	const struct line_item item = { due_again(ledger, delivery->next_at_ms,
+					    delivery_planned_at(delivery)),
+		delivery->seq, 0, 0 };
 
 	if (delivery->state == DELIVERY_HELD)
 		return true;
@@ -168,8 +164,8 @@ take_delivery_cb(const struct open_delivery *delivery, void *arg)
 static bool
 may_run_again(const struct ledger *ledger, const struct job *job)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, job->queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    job->queue);
 
 	if (queue != NULL && queue->guarantee == AT_MOST_ONCE)
 		return false;
@@ -189,8 +185,7 @@ end_interrupted(struct ledger *ledger, struct job *job)
 	job->error = ERROR_INTERRUPTED;
 	free(job->error_detail);
 	job->error_detail = text_copy("the gateway stopped during the run");
-	if (!job_next(job->status, again ? JOB_RETRY : JOB_FAIL,
-		&job->status))
+	if (!job_next(job->status, again ? JOB_RETRY : JOB_FAIL, &job->status))
 		return STORE_BROKEN;
 	if (again)
 		job->run_at_ms = ledger->wall_ms;
@@ -268,8 +263,8 @@ fail(struct recovery *recovery, struct reason *why_out)
 static enum store_result
 take_up_jobs(struct recovery *recovery)
 {
-	enum store_result result = store_each_open_job(
-	    recovery->ledger->store, take_job_cb, recovery);
+	enum store_result result = store_each_open_job(recovery->ledger->store,
+	    take_job_cb, recovery);
 
 	if (result == STORE_OK && !recovery->out_of_memory)
 		result = settle_all_interrupted(recovery);

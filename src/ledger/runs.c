@@ -161,13 +161,13 @@ move_after(const struct ledger *ledger, const struct run *run)
 static void
 plan_retry(struct ledger *ledger, struct run *run)
 {
-	const struct conf_queue *queue =
-	    conf_queue_find(ledger->conf, run->job.queue);
+	const struct conf_queue *queue = conf_queue_find(ledger->conf,
+	    run->job.queue);
 	int64_t wait_ms = run->wait_ms;
 
 	if (wait_ms < 0)
-		wait_ms = backoff_wait_ms(
-		    queue != NULL ? &queue->backoff : &BACKOFF_DEFAULT,
+		wait_ms = backoff_wait_ms(queue != NULL ? &queue->backoff
+							: &BACKOFF_DEFAULT,
 		    run->job.attempts, run->asked_ms, random_u32());
 	run->job.run_at_ms = planned_at(ledger, wait_ms);
 }
@@ -200,8 +200,8 @@ judge(struct ledger *ledger, struct run *run)
 	job_end_lease(job);
 	job->error = run->error;
 	free(job->error_detail);
-	job->error_detail =
-	    run->detail[0] != '\0' ? text_copy(run->detail) : NULL;
+	job->error_detail = run->detail[0] != '\0' ? text_copy(run->detail)
+						   : NULL;
 	if (!job_next(job->status, move_after(ledger, run), &job->status))
 		log_event(ledger->log, LOG_LEVEL_ERROR, "illegal_move",
 		    LOG_TEXT("state", job_status_name(job->status)));
@@ -389,8 +389,7 @@ expire_waiting(struct ledger *ledger)
 	    item->rank <= ledger->mono_ms) {
 		int64_t due_mono_ms = due_of_watched(item);
 		struct run *run;
-		enum store_result result =
-		    load_run(ledger, item->seq, &run);
+		enum store_result result = load_run(ledger, item->seq, &run);
 
 		if (result != STORE_OK && result != STORE_MISSING)
 			return result;

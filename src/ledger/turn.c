@@ -20,7 +20,7 @@
 #define PURGE_REST_MS 1000 /* between two sweeps with nothing to do */
 #define PURGE_EVERY_MS 20  /* though there is no idle time: some 10000 jobs/s */
 #define TIDY_MS 10000
-#define LEAP_MS 1000       /* of the wall clock against the monotonic one */
+#define LEAP_MS 1000 /* of the wall clock against the monotonic one */
 
 int64_t
 due_mono(const struct ledger *ledger, int64_t at_ms)
@@ -285,8 +285,9 @@ get_well(struct ledger *ledger)
 	ledger->is_sick = false;
 	atomic_store(&ledger->is_well, true);
 	log_event(ledger->log, LOG_LEVEL_WARN, "store_healed",
-	    LOG_INT("unsettled", (int64_t)(ledger->unsettled_runs.count +
-		ledger->unsettled_posts.count)));
+	    LOG_INT("unsettled",
+		(int64_t)(ledger->unsettled_runs.count +
+		    ledger->unsettled_posts.count)));
 }
 
 static void

@@ -161,8 +161,7 @@ client_take_place(const struct conf_client *client)
 {
 	if (client == NULL)
 		return true;
-	if (atomic_fetch_add(&client->gauge->places, 1) <
-		client->max_queued ||
+	if (atomic_fetch_add(&client->gauge->places, 1) < client->max_queued ||
 	    client->max_queued == 0)
 		return true;
 	client_give_place(client);
@@ -179,8 +178,9 @@ client_give_place(const struct conf_client *client)
 void
 gauges_hold_client(struct gauges *gauges, const char *client)
 {
-	struct client_gauge *gauge =
-	    client[0] != '\0' ? find_or_add_client(gauges, client) : NULL;
+	struct client_gauge *gauge = client[0] != '\0'
+	    ? find_or_add_client(gauges, client)
+	    : NULL;
 
 	if (gauge != NULL)
 		atomic_fetch_add(&gauge->places, 1);
@@ -234,14 +234,15 @@ queue_retry_after_s(const struct queue_gauge *gauge, uint32_t dice)
 {
 	int64_t rate = atomic_load_explicit(&gauge->drain_per_ks,
 	    memory_order_relaxed);
-	int64_t places =
-	    atomic_load_explicit(&gauge->places, memory_order_relaxed);
+	int64_t places = atomic_load_explicit(&gauge->places,
+	    memory_order_relaxed);
 	int64_t wait_s = RETRY_AFTER_MAX_S;
 
 	if (rate > 0)
 		wait_s = (places / FREED_SHARE + 1) * 1000 / rate;
 	if (wait_s < 1)
 		wait_s = 1;
-	wait_s += (int64_t)(((uint64_t)dice * (uint64_t)(wait_s / 2 + 1)) >> 32);
+	wait_s += (int64_t)(((uint64_t)dice * (uint64_t)(wait_s / 2 + 1)) >>
+	    32);
 	return wait_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : wait_s;
 }

@@ -26,8 +26,8 @@ rate_add(struct rate *rate, double count, int64_t now_ms)
 	if (rate->at_ms == 0)
 		passed_ms = 0;
 	rate->weight = rate->weight * left_after(passed_ms) + count;
-	rate->window_ms =
-	    rate->window_ms * left_after(passed_ms) + faded_ms(passed_ms);
+	rate->window_ms = rate->window_ms * left_after(passed_ms) +
+	    faded_ms(passed_ms);
 	rate->at_ms = now_ms;
 }
 

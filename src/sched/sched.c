@@ -170,8 +170,8 @@ take_slot(struct queue *queue)
 }
 
 bool
-sched_wait(struct sched *sched, const char *name,
-    const struct waiting *waiting, int64_t now_mono_ms)
+sched_wait(struct sched *sched, const char *name, const struct waiting *waiting,
+    int64_t now_mono_ms)
 {
 	struct queue *queue = find_or_add_queue(sched, name);
 	struct line_item item = { 0, waiting->seq, waiting->bytes, 0 };
@@ -441,8 +441,8 @@ sched_look(struct sched *sched, const char *name, int64_t now_mono_ms,
 	*out = (struct queue_facts){
 		.executor = queue->conf->executor,
 		.is_paused = queue->paused,
-		.waiting =
-		    line_count(queue->ready) + line_count(queue->delayed),
+		.waiting = line_count(queue->ready) +
+		    line_count(queue->delayed),
 		.delayed = line_count(queue->delayed),
 		.running = queue->running,
 		.places = atomic_load(&queue->gauge->places),

@@ -75,8 +75,8 @@ struct driver_ops {
 	    const char *key, const struct store_key *first);
 	enum store_result (*find_key)(struct driver *driver, const char *client,
 	    const char *key, struct store_key *out);
-	enum store_result (*set_paused)(struct driver *driver,
-	    const char *queue, bool paused);
+	enum store_result (
+	    *set_paused)(struct driver *driver, const char *queue, bool paused);
 	enum store_result (*each_paused)(struct driver *driver,
 	    void (*each)(const char *queue, void *arg), void *arg);
 	enum store_result (*probe)(struct driver *driver);

@@ -424,8 +424,8 @@ is_open_delivery(const struct row *row)
 }
 
 static enum store_result
-find_open_delivery(struct driver *driver, int64_t job_seq,
-    enum job_event event, int64_t *seq_out)
+find_open_delivery(struct driver *driver, int64_t job_seq, enum job_event event,
+    int64_t *seq_out)
 {
 	struct memory *self = memory_of(driver);
 

@@ -56,7 +56,7 @@ enum statement {
 
 	SQL_ADD_KEY,  /* client, key, job, fingerprint */
 	SQL_FIND_KEY, /* client, key -> job, fingerprint */
-	SQL_PAUSE, /* name */
+	SQL_PAUSE,    /* name */
 	SQL_RESUME,
 	SQL_EACH_PAUSED, /* -> name */
 	SQL_PROBE,

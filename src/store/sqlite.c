@@ -42,10 +42,9 @@ sqlite_failed(struct sqlite *self, const char *step, int rc)
 	/* SQLITE_ERROR alone says nothing. */
 	reason_set(&self->base.why, "%.100s: %.80s (%d%s%s) in %.40s",
 	    self->path,
-	    rc == SQLITE_ERROR ? sqlite3_errmsg(self->db)
-			       : sqlite3_errstr(rc),
-	    rc, error == 0 ? "" : ", ",
-	    error == 0 ? "" : strerror(error), step);
+	    rc == SQLITE_ERROR ? sqlite3_errmsg(self->db) : sqlite3_errstr(rc),
+	    rc, error == 0 ? "" : ", ", error == 0 ? "" : strerror(error),
+	    step);
 	if (is_lost_write(rc))
 		self->is_suspect = true;
 	switch (rc & 0xff) {

@@ -259,8 +259,8 @@ take_open_delivery(sqlite3_stmt *statement, struct open_delivery *delivery)
 	delivery->attempts = sqlite3_column_int(statement, 2);
 	delivery->state = (enum delivery_state)state;
 	delivery->url = text_at(statement, 4);
-	delivery->attempts_json =
-	    (const char *)sqlite3_column_text(statement, 5);
+	delivery->attempts_json = (const char *)sqlite3_column_text(statement,
+	    5);
 	return state == DELIVERY_PENDING || state == DELIVERY_HELD;
 }
 

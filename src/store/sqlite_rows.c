@@ -577,8 +577,8 @@ sqlite_find_open_delivery(struct driver *driver, int64_t job_seq,
 	enum store_result result;
 
 	if (sqlite_statement(self, SQL_FIND_OPEN_DELIVERY) != NULL)
-		sqlite3_bind_int(
-		    sqlite_statement(self, SQL_FIND_OPEN_DELIVERY), 2, event);
+		sqlite3_bind_int(sqlite_statement(self, SQL_FIND_OPEN_DELIVERY),
+		    2, event);
 	result = find(self, SQL_FIND_OPEN_DELIVERY, job_seq, &statement);
 	if (result != STORE_OK)
 		return result;

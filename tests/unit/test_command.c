@@ -742,7 +742,8 @@ START_TEST(signals_are_as_usual)
 	turn_until(ended_count == 1);
 	expect_success(run);
 	ck_assert_int_eq(sscanf(output_of(run), "SigBlk: %llx SigIgn: %llx",
-			     &blocked, &ignored), 2);
+			     &blocked, &ignored),
+	    2);
 	ck_assert_uint_eq(blocked, 0);
 	/* 32 and 33 are the C library's own; it lets nobody change them. */
 	ck_assert_uint_eq(ignored & ~(3ull << 31), 0);

@@ -132,8 +132,8 @@ START_TEST(an_event_of_a_run_is_as_it_was_whatever_came_later)
 		    "running");
 		ck_assert_str_eq(find(document, "data", "attempts", NULL)->text,
 		    "1");
-		ck_assert_str_eq(
-		    find(document, "data", "started_at", NULL)->text,
+		ck_assert_str_eq(find(document, "data", "started_at", NULL)
+				     ->text,
 		    "2023-11-14T22:13:20.001Z");
 		ck_assert_str_eq(find(document, "data", "progress", NULL)->text,
 		    "0.25");
