@@ -107,6 +107,10 @@ add_promise(struct openapi *out, const struct place *place)
 		promise->method[i] = (char)toupper((unsigned char)method[i]);
 	snprintf(promise->path, sizeof(promise->path), "%.60s", place->keys[1]);
 	promise->is_admin = place->is_admin;
+	ck_assert_msg(openapi_find(out, promise->method, promise->path,
+			  promise->status) == promise,
+	    "%s %s: %d is there twice", promise->method, promise->path,
+	    promise->status);
 	if (shared == NULL)
 		return;
 	shared += strlen("#/components/responses/");

@@ -38,7 +38,8 @@ struct openapi {
 	int error_count;
 };
 
-/* Fails the case when the file is not there, or has nothing of something. */
+/* Fails the case when the file is not there, has nothing of something, or one
+ * promise twice. */
 void openapi_read(struct openapi *out);
 
 /* NULL when that is not promised. */
