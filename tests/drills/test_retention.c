@@ -17,7 +17,7 @@
 #define RETENTION_MS 1000
 #define WARM_MS (4 * RETENTION_MS) /* then the files have their size */
 #define WHOLE_MS (12 * RETENTION_MS)
-#define STEP_BYTES (8 << 20)        /* the log's pages come in such steps */
+#define STEP_BYTES (8 << 20)     /* the log's pages come in such steps */
 #define LOG_MAX_BYTES (24 << 20) /* callbackd.db-wal, at any time */
 #define PAUSE_MAX_MS 1000        /* the longest answer of all */
 
