@@ -5,5 +5,9 @@
 set -eu
 : "${top_builddir:=.}"
 
+# Without memory OpenSSL forgets some bytes of its own, which is not looked for.
+ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
+export ASAN_OPTIONS
+
 cd "$top_builddir"
 tests/drills/memory --places 60
