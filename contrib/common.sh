@@ -13,7 +13,7 @@ build_dir=$(mkdir -p "${BUILD_DIR:-$top/build}" &&
 build_packages=(autoconf automake ca-certificates check curl gcc libc6-dev
     libconfuse-dev libcurl4-openssl-dev libevent-dev libsqlite3-dev libssl-dev
     libwslay-dev libyajl-dev make pkg-config)
-check_packages=(clang-format mandoc openssl shellcheck)
+check_packages=(clang-format imagemagick mandoc openssl shellcheck)
 
 die() {
 	echo "${0##*/}: $*" >&2

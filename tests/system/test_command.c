@@ -646,9 +646,9 @@ has_imagemagick(void)
 		      " grep -q ImageMagick") == 0;
 }
 
-/* A picture of 64 by 64 points as text (PPM). */
-static char *
-make_picture(void)
+/* FOLDER/drawing: 64 by 64 points as text (PPM). */
+static void
+draw(struct world *world)
 {
 	struct buf picture;
 
@@ -658,49 +658,79 @@ make_picture(void)
 		buf_printf(&picture, "%d %d %d\n", i % 256, i / 16 % 256,
 		    (i % 64) * (i / 64) % 256);
 	ck_assert(!buf_failed(&picture));
-	return picture.data;
+	file_write(path_in(world, "drawing"), picture.data, 0600);
+	buf_free(&picture);
 }
 
+/* What a line of shell writes. Free it. */
+static char *
+output_of(struct world *world, const char *line, size_t *len_out)
+{
+	const char *const argv[] = { "/bin/sh", "-c", line, NULL };
+	struct process process = { 0 };
+
+	ck_assert_int_eq(process_run(&process, world->folder, "by-hand", argv),
+	    0);
+	return file_text(process.out_path, len_out);
+}
+
+static void
+upload(struct world *world, const char *target, const char *fields,
+    const char *bytes, size_t len, char id_out[ID_SIZE])
+{
+	struct client client;
+	struct reply reply;
+
+	client_open(&client, world->api);
+	client_send_request(&client, "POST", target, fields, bytes, (long)len);
+	ck_assert(client_read(&client, false, &reply));
+	accepted_id(&reply, id_out);
+	reply_clear(&reply);
+	client_close(&client);
+}
+
+/* A photo in, a thumbnail out: in the result and in the callback the very bytes
+ * that the program writes when it is called by hand. */
 START_TEST(imagemagick_makes_a_thumbnail)
 {
-	static const char *const by_hand[] = { "/bin/sh", "-c",
-		"exec convert - -thumbnail 16x16 ppm:- <picture", NULL };
 	struct world world;
-	struct process process = { 0 };
 	struct reply reply;
 	struct json_document *seen;
-	char *picture = make_picture();
-	char *expected;
-	size_t expected_len;
+	char *photo, *thumbnail;
+	size_t photo_len, len;
 	char sum[SHA256_HEX_SIZE], id[ID_SIZE];
 
 	open_runs(&world,
 	    "queue thumbnails { path = \"/thumbnails/\" executor = command\n"
-	    " command = {\"convert\", \"-\", \"-thumbnail\", \"16x16\","
-	    " \"ppm:-\"}\n"
-	    " result_type = \"image/x-portable-pixmap\" }\n");
-	file_write(path_in(&world, "picture"), picture, 0600);
-	ck_assert_int_eq(process_run(&process, world.folder, "by-hand",
-			     by_hand),
-	    0);
-	expected = file_text(process.out_path, &expected_len);
-	ck_assert_uint_eq(expected_len, 16 * 16 * 3 + 13);
-	submit(&world, "/thumbnails/", callback_to(&world, "/ok"), picture, id);
+	    " command = {\"convert\", \"-\", \"-thumbnail\", \"16x16\",\n"
+	    "  \"-strip\", \"png:-\"} result_type = \"image/png\" }\n");
+	draw(&world);
+	photo = output_of(&world, "exec convert drawing -resize 640 jpeg:-",
+	    &photo_len);
+	ck_assert_uint_gt(photo_len, 10000);
+	ck_assert_int_eq(memcmp(photo, "\xff\xd8\xff", 3), 0);
+	thumbnail = output_of(&world,
+	    "convert drawing -resize 640 jpeg:- |"
+	    " convert - -thumbnail 16x16 -strip png:-",
+	    &len);
+	ck_assert_uint_gt(len, 100);
+	ck_assert_int_eq(memcmp(thumbnail, "\x89PNG\r\n", 6), 0);
+	upload(&world, "/thumbnails/", callback_to(&world, "/ok"), photo,
+	    photo_len, id);
 	callback_wait(&world, id, "delivered", &reply);
 	reply_clear(&reply);
 	result_get(&world, id, &reply);
 	ck_assert_int_eq(reply.status, 200);
-	ck_assert_str_eq(reply_header(&reply, "Content-Type"),
-	    "image/x-portable-pixmap");
-	ck_assert_uint_eq(reply.body_len, expected_len);
-	ck_assert(memcmp(reply.body, expected, expected_len) == 0);
+	ck_assert_str_eq(reply_header(&reply, "Content-Type"), "image/png");
+	ck_assert_uint_eq(reply.body_len, len);
+	ck_assert_int_eq(memcmp(reply.body, thumbnail, len), 0);
 	reply_clear(&reply);
-	ck_assert(sha256_hex(expected, expected_len, sum));
+	ck_assert(sha256_hex(thumbnail, len, sum));
 	seen = peer_request(&world.receiver, "/ok", 0);
 	ck_assert_str_eq(seen_text(seen, "result_sha256"), sum);
 	json_document_free(&seen);
-	free(expected);
-	free(picture);
+	free(thumbnail);
+	free(photo);
 	close_runs(&world);
 }
 END_TEST
