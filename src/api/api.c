@@ -114,6 +114,13 @@ find_route(struct call *call)
 	return NULL;
 }
 
+/* Nothing below this is a queue's, not even where a queue owns "/". */
+static bool
+is_of_api(const struct call *call)
+{
+	return strncmp(call->target, "/v1/", strlen("/v1/")) == 0;
+}
+
 /* The queue whose prefix is the longest that the path begins with. */
 static const struct conf_queue *
 find_queue(const struct call *call, size_t *prefix_len_out)
@@ -122,6 +129,8 @@ find_queue(const struct call *call, size_t *prefix_len_out)
 	const struct conf_queue *found = NULL;
 
 	*prefix_len_out = 0;
+	if (is_of_api(call))
+		return NULL;
 	for (size_t i = 0; i < conf->queue_count; i++) {
 		size_t len = strlen(conf->queues[i].path);
 

@@ -116,6 +116,35 @@ START_TEST(an_unknown_path_is_404_and_stores_nothing)
 }
 END_TEST
 
+START_TEST(a_queue_that_owns_all_paths_does_not_own_the_apis)
+{
+	static const struct setup setup = {
+		.more = "queue \"all\" { path = \"/\" upstream = \"%s/\" }\n"
+	};
+	static const char *const taken[] = { "/", "/v1", "/v1x/jobs",
+		"/async-function/mill", "/x?/v1/" };
+	struct world world;
+	struct reply reply;
+
+	world_open(&world, &setup);
+	api(&world, "PUT", "/v1/jobs", "", "x", &reply);
+	expect_problem(&reply, 405, "method-not-allowed");
+	reply_clear(&reply);
+	api(&world, "POST", "/v1/nothing", "", "x", &reply);
+	expect_problem(&reply, 404, "not-found");
+	reply_clear(&reply);
+	ck_assert(nothing_is_stored(&world));
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		try_submit(&world, taken[i], "", "x", &reply);
+		ck_assert_msg(reply.status == 202, "%s: %d", taken[i],
+		    reply.status);
+		ck_assert_str_eq(look_text(reply_json(&reply), "queue"), "all");
+		reply_clear(&reply);
+	}
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(a_method_that_a_resource_lacks_is_405_with_allow)
 {
 	static const char *const rows[][2] = { { "DELETE", "/v1/jobs" },
@@ -353,6 +382,7 @@ main(void)
 		a_callback_url_that_cannot_be_called_is_refused,
 		a_field_of_ours_that_means_nothing_is_refused,
 		an_unknown_path_is_404_and_stores_nothing,
+		a_queue_that_owns_all_paths_does_not_own_the_apis,
 		a_method_that_a_resource_lacks_is_405_with_allow,
 		a_body_over_the_limit_is_413_and_names_both,
 		a_body_over_the_limit_is_refused_before_it_is_sent,
