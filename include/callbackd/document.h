@@ -63,13 +63,23 @@ struct envelope {
 	    headers; /* format's own (raw: what the JSON would say) */
 };
 
+/* What an envelope depends on, beside the job and its event. */
+struct envelope_terms {
+	const char *public_url;     /* prefix of links; "" or NULL: relative */
+	int64_t inline_limit_bytes; /* a result over it becomes thin */
+	bool for_openfaas;   /* what was to be raw says, too, what is said there
+	                    * (openfaas.h) */
+	const char *request; /* then: what the upstream was sent, headers.h
+	                      * text; NULL: nothing */
+};
+
 /* Builds the body of a delivery in its format. The document is as it was when
  * the event happened, with no attempts, so every attempt of one event sends the
- * same bytes. response may be empty. A result over inline_limit_bytes becomes
- * thin. False when memory is out; *out is then empty. */
+ * same bytes. response may be empty. False when memory is out; *out is then
+ * empty. */
 bool envelope_build(const struct job *job, const struct delivery *delivery,
-    const struct payload *response, const char *public_url,
-    int64_t inline_limit_bytes, struct envelope *out);
+    const struct payload *response, const struct envelope_terms *terms,
+    struct envelope *out);
 void envelope_clear(struct envelope *envelope);
 
 /* Appends one attempt to the delivery's attempts_json. The oldest are dropped

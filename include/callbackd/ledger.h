@@ -123,6 +123,8 @@ struct order {
 	struct payload request; /* ORDER_ACCEPT */
 	int64_t place_bytes;    /* ORDER_ACCEPT: of the place it has taken */
 	bool is_overbooked;     /* ORDER_ACCEPT: it has none; may be a replay */
+	bool shows_request;     /* ORDER_ACCEPT: a replay brings back the first
+	                          * request in place of this one */
 	char fingerprint[SHA256_HEX_SIZE]; /* ORDER_ACCEPT with an idempotency
 	                          * key: of queue, method, target and body */
 	int64_t delay_ms;   /* ORDER_ACCEPT: may not run before; 0: at once */

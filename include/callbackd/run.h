@@ -54,7 +54,7 @@ struct post {
 	bool is_judged;  /* the ledger's own: delivery holds the outcome */
 	struct delivery delivery;
 	struct job job;
-	struct payload request; /* fields only, for the trace context */
+	struct payload request; /* fields only: trace context, X-Call-Id */
 	struct payload response;
 
 	/* What came of it; written by the courier. */

@@ -16,7 +16,8 @@
 
 static const struct route {
 	const char *method;
-	const char *path; /* {id} and {name} stand for one segment */
+	const char *path; /* {id} and {name} stand for one segment, {path} for
+	                   * whatever follows */
 	void (*answer)(struct call *call);
 } routes[] = {
 	{ "GET", "/v1/jobs", list_jobs },
@@ -36,6 +37,8 @@ static const struct route {
 	{ "POST", "/v1/queues/{name}/lease", lease_jobs },
 	{ "GET", "/v1/dead-letters", list_dead_letters },
 	{ "POST", "/v1/deliveries/{id}/redeliver", redeliver },
+	{ "POST", "/async-function/{name}", submit_function },
+	{ "POST", "/async-function/{name}/{path}", submit_function },
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -51,6 +54,8 @@ path_fits(const char *pattern, struct call *call)
 				return false;
 			continue;
 		}
+		if (strcmp(pattern, "{path}") == 0)
+			return true;
 		call->id = path;
 		while (path < end && *path != '/')
 			path++;
@@ -67,12 +72,20 @@ method_fits(const char *method, const char *asked)
 	    (strcmp(asked, "HEAD") == 0 && strcmp(method, "GET") == 0);
 }
 
+static bool
+is_served(const struct call *call, const struct route *route)
+{
+	return route->answer != submit_function ||
+	    call->api->conf->openfaas_compat;
+}
+
 /* Methods of all routes that fit the path, as an Allow field. */
 static void
 collect_allowed(struct call *call, struct buf *out)
 {
 	for (size_t i = 0; i < ROUTES; i++) {
-		if (!path_fits(routes[i].path, call))
+		if (!is_served(call, &routes[i]) ||
+		    !path_fits(routes[i].path, call))
 			continue;
 		if (out->len > 0)
 			(void)buf_puts(out, ", ");
@@ -108,17 +121,22 @@ find_route(struct call *call)
 	const char *method = http_method(call->exchange);
 
 	for (size_t i = 0; i < ROUTES; i++)
-		if (method_fits(routes[i].method, method) &&
+		if (is_served(call, &routes[i]) &&
+		    method_fits(routes[i].method, method) &&
 		    path_fits(routes[i].path, call))
 			return &routes[i];
 	return NULL;
 }
 
-/* Nothing below this is a queue's, not even where a queue owns "/". */
+/* Nothing below these is a queue's, not even where a queue owns "/". */
 static bool
 is_of_api(const struct call *call)
 {
-	return strncmp(call->target, "/v1/", strlen("/v1/")) == 0;
+	static const char function[] = "/async-function/";
+
+	return strncmp(call->target, "/v1/", strlen("/v1/")) == 0 ||
+	    (call->api->conf->openfaas_compat &&
+		strncmp(call->target, function, strlen(function)) == 0);
 }
 
 /* The queue whose prefix is the longest that the path begins with. */

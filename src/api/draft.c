@@ -129,6 +129,8 @@ acknowledge(struct call *call, struct order *order)
 		(void)headers_add_int(&headers, "Retry-After",
 		    poll_after_s(&order->job, &order->facts));
 	(void)headers_add(&headers, "Job-Id", id);
+	add_call(&headers, call,
+	    call->submitted != NULL ? call->submitted : order);
 	add_replay(&headers, call);
 	add_preference(&headers, call, false);
 	/* Without memory for the document the client still learns the id. */

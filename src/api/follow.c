@@ -165,6 +165,8 @@ show_result(struct call *call, struct order *order)
 
 	headers_init(&headers);
 	add_job(&headers, &order->job);
+	if (call->submitted != NULL)
+		add_call(&headers, call, call->submitted);
 	add_replay(&headers, call);
 	add_preference(&headers, call, call->wait_ms > 0);
 	if (!job_has_ended(order->job.status)) {

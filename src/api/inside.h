@@ -32,6 +32,7 @@ struct call {
 	bool prefers_async; /* Prefer: respond-async */
 	bool is_replay;     /* a submitted job that was there already */
 	bool is_over_quota; /* ... or else it is refused: its max_queued */
+	bool is_function;   /* asked as of OpenFaaS, and so answered */
 	int64_t held_seq;   /* the job whose change or end is waited for */
 	struct order *submitted; /* accepted, while its result is waited for */
 	const char *id;          /* what stands for {id} in the route */
@@ -101,6 +102,10 @@ void add_preference(struct headers *headers, const struct call *call,
     bool waited);
 /* Job-Id and Job-Status. */
 void add_job(struct headers *headers, const struct job *job);
+/* What OpenFaaS says of the job, when it was asked for. accepted: its
+ * ORDER_ACCEPT, when it came back. */
+void add_call(struct headers *headers, const struct call *call,
+    const struct order *accepted);
 
 /* ---- auth.c ---- */
 
@@ -164,6 +169,7 @@ void acknowledge(struct call *call, struct order *order);
 
 void submit(struct call *call, const struct conf_queue *queue,
     size_t prefix_len);
+void submit_function(struct call *call);
 void submit_json(struct call *call);
 /* A submitted job whose client would rather wait for its result. */
 void wait_for_result(struct call *call, struct order *submitted);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "callbackd/openfaas.h"
 #include "inside.h"
 
 #define POLL_MAX_S 60
@@ -39,6 +40,26 @@ add_job(struct headers *headers, const struct job *job)
 	uuid_text(job->id, id);
 	(void)headers_add(headers, "Job-Id", id);
 	(void)headers_add(headers, "Job-Status", job_status_name(job->status));
+}
+
+/* The upstream of a job that was there already has seen the fields of its first
+ * request. */
+void
+add_call(struct headers *headers, const struct call *call,
+    const struct order *accepted)
+{
+	const char *own = http_header(call->exchange, OPENFAAS_CALL_ID);
+	struct headers request;
+
+	if (!call->is_function)
+		return;
+	headers_init(&request);
+	if (own != NULL && !call->is_replay)
+		(void)headers_add(&request, OPENFAAS_CALL_ID, own);
+	openfaas_describe_call(headers, &accepted->job,
+	    call->is_replay ? accepted->request.headers
+			    : buf_text(&request.text));
+	headers_free(&request);
 }
 
 /* One preference: "respond-async", "wait=10"; what is not understood is left

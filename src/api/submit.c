@@ -1,11 +1,15 @@
 /* submit.c - a request below a queue's path becomes a job.
  *
  * What the upstream will see is put together here: end-to-end fields as they
- * came, in their order, less those that callbackd reads itself.
+ * came, in their order, less those that callbackd reads itself. Clients of
+ * OpenFaaS name the queue as they would a function, and get a raw callback
+ * unless they ask for another.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "callbackd/openfaas.h"
 #include "inside.h"
 
 struct intake {
@@ -24,6 +28,15 @@ is_ours(const struct intake *intake, const char *name)
 	    header_is_hop_by_hop(name, strlen(name), intake->connection);
 }
 
+/* To OpenFaaS these are missing when they are empty. */
+static bool
+means_none(const struct call *call, const char *name, const char *value)
+{
+	return call->is_function && value[0] == '\0' &&
+	    (text_equal_nocase(name, OPENFAAS_CALL_ID) ||
+		text_equal_nocase(name, "X-Callback-Url"));
+}
+
 static void
 take_field_cb(const char *name, const char *value, void *arg)
 {
@@ -31,7 +44,7 @@ take_field_cb(const char *name, const char *value, void *arg)
 	struct draft *draft = intake->draft;
 	bool is_kept;
 
-	if (intake->failed)
+	if (intake->failed || means_none(draft->call, name, value))
 		return;
 	if (!draft_take_wish(draft, name, name, value, &is_kept)) {
 		intake->failed = true;
@@ -59,8 +72,21 @@ take_fields(struct call *call, struct draft *draft)
 	return !intake.failed;
 }
 
+/* What follows the prefix, or the name of a function, need not have a path. */
+static char *
+target_of(const char *below)
+{
+	size_t size = strlen(below) + sizeof("/");
+	char *target = malloc(size);
+
+	if (target != NULL)
+		(void)snprintf(target, size, "%s%s", below[0] == '/' ? "" : "/",
+		    below);
+	return target;
+}
+
 static bool
-take_request(struct call *call, struct draft *draft, size_t prefix_len)
+take_request(struct call *call, struct draft *draft, const char *below)
 {
 	struct order *order = draft->order;
 	struct job *job = &order->job;
@@ -68,7 +94,7 @@ take_request(struct call *call, struct draft *draft, size_t prefix_len)
 
 	(void)snprintf(job->method, sizeof(job->method), "%s",
 	    http_method(call->exchange));
-	job->target = text_copy(call->target + prefix_len - 1);
+	job->target = target_of(below);
 	job->content_type = text_copy(type);
 	job->request_bytes = (int64_t)http_body_len(call->exchange);
 	if (job->request_bytes > 0)
@@ -80,15 +106,68 @@ take_request(struct call *call, struct draft *draft, size_t prefix_len)
 	return true;
 }
 
-void
-submit(struct call *call, const struct conf_queue *queue, size_t prefix_len)
+static void
+submit_below(struct call *call, const struct conf_queue *queue,
+    const char *below)
 {
 	struct draft draft;
 
 	if (!draft_begin(&draft, call, queue))
 		return;
+	draft.order->shows_request = call->is_function;
+	if (call->is_function)
+		draft.order->job.callback_format = FORMAT_RAW;
 	draft_end(&draft,
 	    path_is_plain(call->target, &draft.objection) &&
-		take_fields(call, &draft) &&
-		take_request(call, &draft, prefix_len));
+		take_fields(call, &draft) && take_request(call, &draft, below));
+}
+
+void
+submit(struct call *call, const struct conf_queue *queue, size_t prefix_len)
+{
+	submit_below(call, queue, call->target + prefix_len - 1);
+}
+
+/* "figlet.openfaas-fn" is figlet of a namespace, which we do not have; no queue
+ * has a dot in its name. */
+static void
+drop_namespace(struct call *call)
+{
+	for (size_t len = call->id_len; len-- > 0;) {
+		if (call->id[len] != '.')
+			continue;
+		call->id_len = len;
+		return;
+	}
+}
+
+/* NULL: there is none. */
+static const struct conf_queue *
+queue_of_function(struct call *call, struct objection *objection)
+{
+	const struct conf_queue *queue = NULL;
+	char name[NAME_SIZE];
+
+	drop_namespace(call);
+	if (queue_named(call, name, objection))
+		queue = conf_queue_find(call->api->conf, name);
+	if (queue == NULL)
+		(void)object_to(objection, REFUSE_NOT_FOUND,
+		    "there is no such queue");
+	return queue;
+}
+
+void
+submit_function(struct call *call)
+{
+	struct objection objection = { 0 };
+	const char *below = call->id + call->id_len;
+	const struct conf_queue *queue = queue_of_function(call, &objection);
+
+	if (queue == NULL) {
+		refuse(&call->exchange, &objection);
+		return;
+	}
+	call->is_function = true;
+	submit_below(call, queue, below);
 }

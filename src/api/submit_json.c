@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "callbackd/openfaas.h"
 #include "members.h"
 
 static bool
@@ -165,7 +166,7 @@ take_base64(struct draft *draft, const char *place,
 
 /* Fields of a callback that only the gateway sets. */
 static bool
-is_reserved(const char *name)
+is_reserved(const struct conf *conf, const char *name)
 {
 	static const char *const reserved[] = { "Host", "Content-Length",
 		"Content-Type", "User-Agent", "Expect", "traceparent",
@@ -174,6 +175,8 @@ is_reserved(const char *name)
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (text_equal_nocase(name, reserved[i]))
 			return true;
+	if (conf->openfaas_compat && openfaas_writes(name, strlen(name)))
+		return true;
 	return text_starts_nocase(name, "webhook-") ||
 	    text_starts_nocase(name, "Job-") ||
 	    header_is_hop_by_hop(name, strlen(name), NULL);
@@ -191,7 +194,7 @@ take_callback_headers(struct draft *draft, const char *place,
 	for (const struct json_value *field = taken ? value->first : NULL;
 	     taken && field != NULL; field = field->next)
 		taken = field->kind == JSON_STRING &&
-		    !is_reserved(field->key) &&
+		    !is_reserved(draft->conf, field->key) &&
 		    headers_add(&headers, field->key, field->text);
 	if (taken) {
 		free(job->callback_headers);

@@ -196,7 +196,6 @@ static const struct not_yet {
 	const char *value;
 } not_yet[] = {
 	{ PLACE_TOP, "store", "postgresql://*" },
-	{ PLACE_TOP, "openfaas_compat", "true" },
 	{ PLACE_QUEUE, "async_upstream", "poll" },
 	{ PLACE_QUEUE, "on_ordered_failure", "block" },
 	{ PLACE_QUEUE, "on_ordered_failure", "park" },

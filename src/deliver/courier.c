@@ -371,11 +371,17 @@ send_errand(struct errand *errand)
 {
 	const struct conf *conf = errand->conf;
 	const struct post *post = errand->post;
+	const struct envelope_terms terms = {
+		.public_url = conf->public_url,
+		.inline_limit_bytes = conf->callback.inline_limit_bytes,
+		.for_openfaas = conf->openfaas_compat,
+		.request = post->request.headers,
+	};
 	struct envelope envelope;
 	struct blob *body;
 
 	if (!envelope_build(&post->job, &post->delivery, &post->response,
-		conf->public_url, conf->callback.inline_limit_bytes, &envelope))
+		&terms, &envelope))
 		return false;
 	if (envelope.blob != NULL) {
 		body = blob_ref(envelope.blob);

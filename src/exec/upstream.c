@@ -4,7 +4,8 @@
  * prefix, query, end-to-end fields and body; the accepting side has already
  * taken out what is not passed on. Added here is what only this run knows:
  * Job-Id, Job-Attempt, Job-Deadline, and an Idempotency-Key when the client
- * gave none (contract, section 2).
+ * gave none (contract, section 2); with openfaas_compat, what a function looks
+ * for, too.
  *
  * Thread: its loop's.
  */
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "callbackd/headers.h"
+#include "callbackd/openfaas.h"
 #include "callbackd/transfer.h"
 
 #define KEPT_CONNECTIONS 256
@@ -122,7 +124,7 @@ upstream_follow(struct upstream *upstream, struct conf *conf)
 /* ---- the request ---- */
 
 static bool
-build_headers(const struct run *run, int64_t deadline_at_ms,
+build_headers(const struct run *run, int64_t deadline_at_ms, bool for_openfaas,
     struct headers *out)
 {
 	const struct job *job = &run->job;
@@ -140,6 +142,8 @@ build_headers(const struct run *run, int64_t deadline_at_ms,
 	(void)headers_add_int(out, "Job-Attempt", job->attempts);
 	text_time(deadline_at_ms, text);
 	(void)headers_add(out, "Job-Deadline", text);
+	if (for_openfaas)
+		openfaas_complete_request(out, job);
 	return !buf_failed(&out->text);
 }
 
@@ -252,7 +256,7 @@ start_transfer(struct errand *errand, const struct conf_queue *queue)
 	headers_init(&headers);
 	if (url != NULL &&
 	    build_headers(run, loop_wall_ms(upstream->loop) + timeout_ms,
-		&headers)) {
+		upstream->conf->openfaas_compat, &headers)) {
 		const struct transfer_request request = {
 			.method = run->job.method,
 			.url = url,

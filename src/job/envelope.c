@@ -14,6 +14,7 @@
 
 #include "append.h"
 #include "callbackd/headers.h"
+#include "callbackd/openfaas.h"
 #include "callbackd/problem.h"
 #include "callbackd/text.h"
 #include "plain.h"
@@ -25,6 +26,7 @@ struct view {
 	struct job job;
 	struct delivery delivery;
 	struct document_facts facts;
+	const struct envelope_terms *terms;
 	const struct payload *result; /* NULL: leave it out */
 	char type[32];                /* "job.succeeded" */
 };
@@ -76,14 +78,15 @@ rewind_job(struct job *job, const struct delivery *delivery)
 
 static void
 take_view(const struct job *job, const struct delivery *delivery,
-    const char *public_url, struct view *out)
+    const struct envelope_terms *terms, struct view *out)
 {
-	*out = (struct view){ .job = *job, .delivery = *delivery };
+	*out =
+	    (struct view){ .job = *job, .delivery = *delivery, .terms = terms };
 	rewind_job(&out->job, delivery);
 	out->delivery.state = DELIVERY_PENDING;
 	out->delivery.attempts_json = NULL;
 	out->delivery.next_at_ms = delivery->created_at_ms;
-	out->facts = (struct document_facts){ .public_url = public_url,
+	out->facts = (struct document_facts){ .public_url = terms->public_url,
 		.estimated_wait_ms = -1 };
 	snprintf(out->type, sizeof(out->type), "job.%s",
 	    job_event_name(delivery->event));
@@ -144,7 +147,7 @@ build_json(const struct view *view, bool as_cloudevent, struct envelope *out)
 /* Fields of an answer that would mean something else in a request of ours, or
  * that we set ourselves. */
 static bool
-may_pass_on(const struct header_field *field)
+may_pass_on(const struct header_field *field, bool for_openfaas)
 {
 	static const char *const ours[] = { "Content-Type", "Content-Length",
 		"Host", "Expect", "Authorization", "Cookie", "Set-Cookie",
@@ -152,6 +155,8 @@ may_pass_on(const struct header_field *field)
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (header_is(field, ours[i]))
 			return false;
+	if (for_openfaas && openfaas_writes(field->name, field->name_len))
+		return false;
 	return !text_starts_nocase_n(field->name, field->name_len, "job-") &&
 	    !text_starts_nocase_n(field->name, field->name_len, "webhook-") &&
 	    !header_is_hop_by_hop(field->name, field->name_len, NULL);
@@ -159,13 +164,13 @@ may_pass_on(const struct header_field *field)
 
 /* Passes on what fits. The lines were checked when the answer came. */
 static bool
-pass_on_fields(const char *fields, struct headers *out)
+pass_on_fields(const char *fields, bool for_openfaas, struct headers *out)
 {
 	struct header_field field;
 	while (headers_next(&fields, &field)) {
 		const char *end = field.value + field.value_len;
 		size_t len = (size_t)(end - field.name);
-		if (!may_pass_on(&field) ||
+		if (!may_pass_on(&field, for_openfaas) ||
 		    out->text.len + len + 1 > HEADERS_MAX_BYTES)
 			continue;
 		buf_append(&out->text, field.name, len);
@@ -234,18 +239,23 @@ add_facts(struct headers *out, const struct view *view)
 	    add_location(out, view);
 }
 
+/* Of a job that ended without an answer. */
+static enum job_error
+error_of_end(const struct job *job)
+{
+	if (job->status == JOB_CANCELLED)
+		return ERROR_CANCELLED;
+	return job->error != ERROR_NONE ? job->error : ERROR_INTERNAL;
+}
+
 /* Without an answer: what went wrong, or nothing when nothing did. */
 static bool
 build_raw_without_answer(const struct view *view, struct envelope *out)
 {
-	enum job_error error = view->job.error;
+	enum job_error error = error_of_end(&view->job);
 	out->content_type = "application/octet-stream";
 	if (view->job.status == JOB_RUNNING)
 		return true;
-	if (view->job.status == JOB_CANCELLED)
-		error = ERROR_CANCELLED;
-	else if (error == ERROR_NONE)
-		error = ERROR_INTERNAL;
 	out->content_type = PROBLEM_CONTENT_TYPE;
 	return problem_text(&out->body, problem_status_of(error),
 	    job_error_name(error), view->job.error_detail);
@@ -263,7 +273,23 @@ build_raw(const struct view *view, const struct payload *response,
 	if (out->content_type == NULL)
 		out->content_type = "application/octet-stream";
 	out->blob = blob_ref(response->body);
-	return pass_on_fields(response->headers, &out->headers);
+	return pass_on_fields(response->headers, view->terms->for_openfaas,
+	    &out->headers);
+}
+
+/* The status is that of the answer, or of the problem in its place. */
+static bool
+add_openfaas(struct headers *out, const struct view *view)
+{
+	const struct job *job = &view->job;
+	int status = 0;
+	if (job->response_status > 0)
+		status = job->response_status;
+	else if (job->status != JOB_RUNNING)
+		status = problem_status_of(error_of_end(job));
+	openfaas_describe_call(out, job, view->terms->request);
+	openfaas_describe_result(out, job, status);
+	return !buf_failed(&out->text);
 }
 
 /* ---- the choice ---- */
@@ -274,6 +300,9 @@ build(struct view *view, const struct payload *response, bool is_large,
 {
 	switch (view->delivery.format) {
 	case FORMAT_RAW:
+		if (view->terms->for_openfaas &&
+		    !add_openfaas(&out->headers, view))
+			return false;
 		if (!is_large)
 			return build_raw(view, response, out);
 		break;
@@ -291,15 +320,15 @@ build(struct view *view, const struct payload *response, bool is_large,
 
 bool
 envelope_build(const struct job *job, const struct delivery *delivery,
-    const struct payload *response, const char *public_url,
-    int64_t inline_limit_bytes, struct envelope *out)
+    const struct payload *response, const struct envelope_terms *terms,
+    struct envelope *out)
 {
 	struct view view;
 	size_t len = blob_len(response->body);
 
-	take_view(job, delivery, public_url, &view);
+	take_view(job, delivery, terms, &view);
 	bool is_large = view.job.response_status != 0 &&
-	    (uint64_t)len > (uint64_t)inline_limit_bytes;
+	    (uint64_t)len > (uint64_t)terms->inline_limit_bytes;
 	out->content_type = NULL;
 	out->blob = NULL;
 	buf_init(&out->body,

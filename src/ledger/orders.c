@@ -56,6 +56,10 @@ show_first(struct ledger *ledger, struct order *order,
 	order->result = ORDER_REPLAYED;
 	job_clear(&order->job);
 	result = store_get_job_seq(ledger->store, first->job_seq, &order->job);
+	if (result == STORE_OK && order->shows_request) {
+		payload_clear(&order->request);
+		result = load_request(ledger, first->job_seq, &order->request);
+	}
 	if (result == STORE_OK)
 		result = find_delivery(ledger, &order->job, &order->delivery,
 		    &order->has_delivery);

@@ -24,6 +24,7 @@
 #define LATER "Job-Delay: 1h\r\n"
 #define JSON "Content-Type: application/json\r\n"
 #define KEY "Idempotency-Key: a\r\n"
+#define CALL_KEY "Idempotency-Key: c\r\n"
 #define KEYED_JSON                                                             \
 	"{\"queue\":\"reports\",\"path\":\"/ok\",\"idempotency_key\":\"b\"}"
 #define STREAM "Accept: text/event-stream\r\n"
@@ -38,9 +39,10 @@
  * of its own. */
 #define BODY "5242880"
 #define MORE "5242881"
+#define COMPAT " openfaas_compat = true\n"
 #define TOP                                                                    \
 	"max_body = \"5m\"\n max_inflight_body = \"6m\"\n"                     \
-	" body_timeout = \"10m\"\n"
+	" body_timeout = \"10m\"\n" COMPAT
 #define QUEUES                                                                 \
 	"queue \"reports\" { path = \"/reports/\" upstream = \"%s/\"\n"        \
 	" attempts = 1 }\n"                                                    \
@@ -135,7 +137,7 @@ expired_job(struct stage *stage)
 /* The second time it is there already. */
 static void
 make_keyed_job(struct stage *stage, const char *target, const char *fields,
-    const char *body)
+    const char *body, const char *status)
 {
 	struct reply reply;
 
@@ -144,20 +146,28 @@ make_keyed_job(struct stage *stage, const char *target, const char *fields,
 	    reply.status, reply.body);
 	snprintf(stage->id, ID_SIZE, "%s", reply_header(&reply, "Job-Id"));
 	reply_clear(&reply);
-	job_wait(stage->world, stage->id, "succeeded", &reply);
+	job_wait(stage->world, stage->id, status, &reply);
 	reply_clear(&reply);
 }
 
 static void
 keyed_job(struct stage *stage)
 {
-	make_keyed_job(stage, "/reports/ok", KEY, "x");
+	make_keyed_job(stage, "/reports/ok", KEY, "x", "succeeded");
+}
+
+/* The upstream has nothing at "/". */
+static void
+keyed_call(struct stage *stage)
+{
+	make_keyed_job(stage, "/async-function/reports", CALL_KEY, "x",
+	    "failed");
 }
 
 static void
 keyed_json_job(struct stage *stage)
 {
-	make_keyed_job(stage, "/v1/jobs", JSON, KEYED_JSON);
+	make_keyed_job(stage, "/v1/jobs", JSON, KEYED_JSON, "succeeded");
 }
 
 static bool
@@ -273,6 +283,7 @@ pending_delivery(struct stage *stage)
 
 #define JOB "/v1/jobs/{id}"
 #define QUEUE "/v1/queues/{name}"
+#define FUNCTION "/async-function/{name}"
 
 static bool
 is_for_clients(const struct promise *promise)
@@ -421,6 +432,22 @@ static const struct provocation special[] = {
 	    .body = "x" },
 	{ "POST", "/reports/{path}", 422, .prepare = keyed_job, .fields = KEY,
 	    .body = "y" },
+
+	/* functions */
+	{ "POST", FUNCTION, 200, .prepare = keyed_call, .name = "reports",
+	    .fields = CALL_KEY, .body = "x" },
+	{ "POST", FUNCTION, 202, .name = "reports", .body = "x" },
+	{ "POST", FUNCTION, 403, .when = WITH_CLIENTS, .name = "reports",
+	    .fields = PATIENT, .body = "x" },
+	{ "POST", FUNCTION, 422, .prepare = keyed_call, .name = "reports",
+	    .fields = CALL_KEY, .body = "y" },
+	{ "POST", FUNCTION "/{path}", 200, .prepare = keyed_job,
+	    .name = "reports", .fields = KEY, .body = "x" },
+	{ "POST", FUNCTION "/{path}", 202, .name = "reports", .body = "x" },
+	{ "POST", FUNCTION "/{path}", 403, .when = WITH_CLIENTS,
+	    .name = "reports", .fields = PATIENT, .body = "x" },
+	{ "POST", FUNCTION "/{path}", 422, .prepare = keyed_job,
+	    .name = "reports", .fields = KEY, .body = "y" },
 
 	/* jobs */
 	{ "GET", "/v1/jobs", 200, .when = OPEN },
@@ -810,7 +837,7 @@ put_client(struct buf *out, const char *name, const char *settings)
 
 START_TEST(each_answer_to_clients_comes_as_it_is_promised)
 {
-	struct setup setup = { 0 };
+	struct setup setup = { .top = COMPAT };
 	struct stage stage;
 	struct world world;
 	struct reply reply;

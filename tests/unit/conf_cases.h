@@ -420,8 +420,6 @@ static const struct bad {
 	    "2: on_ordered_failure \"park\" is not supported by this version" },
 	{ "postgresql", "store = \"postgresql://u:p@h/db\"\n",
 	    "1: store \"postgresql://\" is not supported by this version" },
-	{ "openfaas", "\nopenfaas_compat = yes\n",
-	    "2: openfaas_compat \"true\" is not supported by this version" },
 	{ "signing key", IN_CALLBACK("signing_key_file = \"k\"\n"),
 	    "2: signing_key_file is not supported by this version" },
 	{ "alerts", "alerts {\nurl = \"https://h/\" }\n",

@@ -416,6 +416,7 @@ START_TEST(every_top_setting_is_kept_as_written)
 	    "max_connections = 1\nmax_head = 1\nmax_fields = 1\n"
 	    "head_timeout = 1ms\nbody_timeout = \"2ms\"\nidle_timeout = 3\n"
 	    "max_inflight_body = 1\n"
+	    "openfaas_compat = on\n"
 	    "public_url = \"https://example.com/hooks//\"\n"
 	    "trusted_proxies = {}\npoll_failed_status = 200\n"
 	    "drain_timeout = 7d\nlog_format = json\nlog_level = debug\n"
@@ -441,6 +442,7 @@ START_TEST(every_top_setting_is_kept_as_written)
 	ck_assert_int_eq(conf->log_format, LOG_JSON);
 	ck_assert_int_eq(conf->log_level, LOG_LEVEL_DEBUG);
 	ck_assert(conf->open);
+	ck_assert(conf->openfaas_compat);
 	conf_unref(&conf);
 }
 END_TEST

@@ -14,11 +14,13 @@
 static struct job job;
 static struct delivery delivery;
 static struct payload response;
+static struct envelope_terms terms;
 static struct envelope envelope;
 
 static void
 set_up(void)
 {
+	terms = (struct envelope_terms){ .inline_limit_bytes = LIMIT };
 	job_init(&job);
 	ck_assert(uuid_parse(ID, strlen(ID), &job.id));
 	strcpy(job.queue, "reports");
@@ -77,7 +79,7 @@ build(enum callback_format format)
 {
 	delivery.format = format;
 	ck_assert(
-	    envelope_build(&job, &delivery, &response, "", LIMIT, &envelope));
+	    envelope_build(&job, &delivery, &response, &terms, &envelope));
 }
 
 /* The body as JSON, and one value of it by its path. */
@@ -280,8 +282,7 @@ START_TEST(every_attempt_of_an_event_has_the_same_bytes)
 	delivery.next_at_ms = AT_MS + 99999;
 	delivery.state = DELIVERY_DEAD;
 	delivery.error = ERROR_STATUS_5XX;
-	ck_assert(
-	    envelope_build(&job, &delivery, &response, "", LIMIT, &later));
+	ck_assert(envelope_build(&job, &delivery, &response, &terms, &later));
 	ck_assert_str_eq(buf_text(&envelope.body), buf_text(&later.body));
 	envelope_clear(&later);
 	ck_assert_ptr_nonnull(delivery.attempts_json);
@@ -431,6 +432,109 @@ START_TEST(raw_of_a_failed_status_is_its_answer)
 }
 END_TEST
 
+/* ---- raw, to receivers made for OpenFaaS ---- */
+
+/* The field of that name is there once, and says so. */
+static void
+expect_field(const char *name, const char *value)
+{
+	const char *cursor = buf_text(&envelope.headers.text);
+	struct header_field field;
+	int count = 0;
+
+	while (headers_next(&cursor, &field)) {
+		if (!header_is(&field, name))
+			continue;
+		ck_assert_uint_eq(field.value_len, strlen(value));
+		ck_assert_mem_eq(field.value, value, field.value_len);
+		count++;
+	}
+	ck_assert_msg(count == 1, "%s: %d times", name, count);
+}
+
+static bool
+has_field(const char *name)
+{
+	const char *value;
+	size_t len;
+
+	return headers_find(buf_text(&envelope.headers.text), name, &value,
+	    &len);
+}
+
+START_TEST(raw_says_what_openfaas_says_where_that_is_wanted)
+{
+	terms.for_openfaas = true;
+	terms.request = "Accept: */*\nX-Call-Id: mine\n";
+	respond("X-Call-Id: forged\nx-duration-seconds: 9\nX-Own: a\n", "x", 1);
+	build(FORMAT_RAW);
+	expect_field("X-Call-Id", "mine");
+	expect_field("X-Start-Time", "1700000000000000000");
+	expect_field("X-Function-Name", "reports");
+	expect_field("X-Function-Status", "200");
+	expect_field("X-Duration-Seconds", "0.001000");
+	expect_field("X-Own", "a");
+	expect_field("Job-Event", "job.succeeded");
+}
+END_TEST
+
+START_TEST(raw_leaves_these_fields_to_the_upstream_where_it_is_not)
+{
+	terms.request = "X-Call-Id: mine\n";
+	respond("X-Call-Id: theirs\n", "x", 1);
+	build(FORMAT_RAW);
+	expect_field("X-Call-Id", "theirs");
+	ck_assert(!has_field("X-Function-Status"));
+}
+END_TEST
+
+START_TEST(other_formats_say_nothing_of_openfaas)
+{
+	terms.for_openfaas = true;
+	respond(NULL, "x", 1);
+	build(FORMAT_STANDARD);
+	ck_assert(!has_field("X-Call-Id"));
+}
+END_TEST
+
+START_TEST(raw_without_answer_has_the_status_of_its_problem)
+{
+	terms.for_openfaas = true;
+	never_answer(ERROR_TIMEOUT_HEADERS, "late");
+	build(FORMAT_RAW);
+	expect_field("X-Call-Id", ID);
+	expect_field("X-Function-Status", "504");
+	ck_assert_ptr_nonnull(
+	    strstr(buf_text(&envelope.body), "\"status\":504"));
+}
+END_TEST
+
+START_TEST(raw_of_a_job_that_goes_on_has_no_status_yet)
+{
+	terms.for_openfaas = true;
+	delivery.event = EVENT_STARTED;
+	build(FORMAT_RAW);
+	expect_field("X-Call-Id", ID);
+	expect_field("X-Function-Name", "reports");
+	ck_assert(!has_field("X-Function-Status"));
+	ck_assert(!has_field("X-Duration-Seconds"));
+}
+END_TEST
+
+START_TEST(a_link_in_place_of_a_raw_result_says_so_too)
+{
+	char body[LIMIT + 1];
+
+	memset(body, 'x', sizeof(body));
+	terms.for_openfaas = true;
+	respond(NULL, body, sizeof(body));
+	build(FORMAT_RAW);
+	ck_assert_ptr_null(envelope.blob);
+	expect_field("X-Call-Id", ID);
+	expect_field("X-Function-Status", "200");
+}
+END_TEST
+
 /* ---- thin, cloudevents, large ---- */
 
 START_TEST(thin_has_the_link_and_not_the_result)
@@ -470,8 +574,9 @@ START_TEST(links_carry_the_public_url)
 {
 	respond("A: b\n", "x", 1);
 	delivery.format = FORMAT_CLOUDEVENTS;
-	ck_assert(envelope_build(&job, &delivery, &response,
-	    "https://jobs.example", LIMIT, &envelope));
+	terms.public_url = "https://jobs.example";
+	ck_assert(
+	    envelope_build(&job, &delivery, &response, &terms, &envelope));
 	struct json_document *document = read_body();
 	ck_assert_str_eq(find(document, "source", NULL, NULL)->text,
 	    "https://jobs.example/v1/queues/reports");
@@ -548,6 +653,18 @@ add_raw_cases(TCase *cases)
 	tcase_add_test(cases, a_result_at_the_limit_is_kept);
 }
 
+static void
+add_openfaas_cases(TCase *cases)
+{
+	tcase_add_test(cases, raw_says_what_openfaas_says_where_that_is_wanted);
+	tcase_add_test(cases,
+	    raw_leaves_these_fields_to_the_upstream_where_it_is_not);
+	tcase_add_test(cases, other_formats_say_nothing_of_openfaas);
+	tcase_add_test(cases, raw_without_answer_has_the_status_of_its_problem);
+	tcase_add_test(cases, raw_of_a_job_that_goes_on_has_no_status_yet);
+	tcase_add_test(cases, a_link_in_place_of_a_raw_result_says_so_too);
+}
+
 int
 main(void)
 {
@@ -556,6 +673,7 @@ main(void)
 	tcase_add_checked_fixture(cases, set_up, tear_down);
 	add_json_cases(cases);
 	add_raw_cases(cases);
+	add_openfaas_cases(cases);
 	suite_add_tcase(suite, cases);
 
 	SRunner *runner = srunner_create(suite);
