@@ -297,15 +297,17 @@ reload_cb(int signal_number, void *arg)
 	(void)signal_number;
 	if (daemon->drain_until_ms > 0)
 		return;
+	metrics_add(&daemon->metrics, METRIC_RELOADS, 1);
 	conf = conf_load(daemon->conf->path, complain_to_log_cb, daemon);
-	if (conf == NULL)
-		return;
-	if (conf_can_follow(daemon->conf, conf, &why) &&
+	reason_set(&why, "out of memory");
+	if (conf != NULL && conf_can_follow(daemon->conf, conf, &why) &&
 	    gauges_adopt(daemon->gauges, conf)) {
 		follow(daemon, conf);
 		return;
 	}
-	complain_to_log_cb(why.text, daemon);
+	metrics_add(&daemon->metrics, METRIC_RELOADS_REFUSED, 1);
+	if (conf != NULL) /* else it has been complained about */
+		complain_to_log_cb(why.text, daemon);
 	conf_unref(&conf);
 }
 
@@ -365,7 +367,6 @@ bear(struct daemon *daemon)
 	/* A free of a large piece walks all fast bins: several times a job, for
 	 * pieces that the thread caches hold anyway. */
 	(void)mallopt(M_MXFAST, 0);
-	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide ends */
 	reserve_fill();
 	loop_library_init();
 	raise_limits(daemon);
@@ -428,6 +429,7 @@ main(int argc, char **argv)
 	struct daemon daemon = { 0 };
 	int ready_fd = -1;
 
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, it would hide ends */
 	options_read(argc, argv, &daemon.options);
 	read_conf(&daemon);
 	make_backup(&daemon);

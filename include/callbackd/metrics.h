@@ -21,6 +21,8 @@ enum metric {
 	METRIC_DELIVERY_RETRIES,
 	METRIC_LEASES, /* jobs given to consumers */
 	METRIC_PURGED, /* jobs removed after retention */
+	METRIC_RELOADS,
+	METRIC_RELOADS_REFUSED, /* out of those */
 	METRIC_COUNT,
 };
 

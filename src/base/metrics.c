@@ -28,6 +28,10 @@ static const struct {
 	    "Jobs given to consumers." },
 	[METRIC_PURGED] = { "callbackd_jobs_purged_total",
 	    "Jobs removed after their retention." },
+	[METRIC_RELOADS] = { "callbackd_reloads_total",
+	    "Times that SIGHUP asked for a new configuration." },
+	[METRIC_RELOADS_REFUSED] = { "callbackd_reloads_refused_total",
+	    "Reloads out of those that changed nothing." },
 };
 
 static const struct {

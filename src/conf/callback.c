@@ -18,14 +18,15 @@
 #define LABEL_MAX_BYTES 63
 
 static void
-read_schedule(struct build *build, cfg_t *section, struct schedule *schedule)
+read_schedule(struct build *build, const struct stated *section,
+    struct schedule *schedule)
 {
-	size_t count = schema_value_count(section, "schedule");
+	size_t count = stated_count(section, "schedule");
 	char text[SHOWN_SIZE];
 
 	assert(count <= SCHEDULE_MAX); /* prescan */
 	for (size_t i = 0; i < count; i++) {
-		const struct written *written = schema_value(section,
+		const struct written *written = stated_value(section,
 		    "schedule", i);
 		if (text_duration_ms(written->text, &schedule->gaps_ms[i]))
 			continue;
@@ -38,17 +39,18 @@ read_schedule(struct build *build, cfg_t *section, struct schedule *schedule)
 }
 
 static void
-read_ports(struct build *build, cfg_t *section, struct target_policy *policy)
+read_ports(struct build *build, const struct stated *section,
+    struct target_policy *policy)
 {
 	const struct setting each = { .name = "ports",
 		.min = 1,
 		.max = UINT16_MAX };
-	size_t count = schema_value_count(section, "ports");
+	size_t count = stated_count(section, "ports");
 	uint16_t *ports = build_array(build, count, sizeof(*ports));
 	int64_t port;
 
 	for (size_t i = 0; ports != NULL && i < count; i++) {
-		if (build_count(build, &each, schema_value(section, "ports", i),
+		if (build_count(build, &each, stated_value(section, "ports", i),
 			&port))
 			ports[i] = (uint16_t)port;
 	}
@@ -57,7 +59,8 @@ read_ports(struct build *build, cfg_t *section, struct target_policy *policy)
 }
 
 static void
-read_allow(struct build *build, cfg_t *section, struct target_policy *policy)
+read_allow(struct build *build, const struct stated *section,
+    struct target_policy *policy)
 {
 	struct cidr *cidrs;
 
@@ -116,9 +119,10 @@ read_suffix(struct build *build, const struct written *written)
 }
 
 static void
-read_deny(struct build *build, cfg_t *section, struct target_policy *policy)
+read_deny(struct build *build, const struct stated *section,
+    struct target_policy *policy)
 {
-	size_t count = schema_value_count(section, "deny");
+	size_t count = stated_count(section, "deny");
 	struct cidr *cidrs = build_array(build, count, sizeof(*cidrs));
 	const char **suffixes = build_array(build, count, sizeof(*suffixes));
 
@@ -127,7 +131,7 @@ read_deny(struct build *build, cfg_t *section, struct target_policy *policy)
 	if (cidrs == NULL || suffixes == NULL)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		const struct written *written = schema_value(section, "deny",
+		const struct written *written = stated_value(section, "deny",
 		    i);
 		if (cidr_parse(written->text, &cidrs[policy->deny_count])) {
 			policy->deny_count++;
@@ -140,15 +144,15 @@ read_deny(struct build *build, cfg_t *section, struct target_policy *policy)
 }
 
 void
-build_callback(struct build *build, cfg_t *top)
+build_callback(struct build *build, const struct stated *top)
 {
-	cfg_t *section = cfg_getsec(top, "callback");
+	const struct stated *section = stated_section(top, "callback", 0);
 	struct conf_callback *callback = &build->conf->callback;
 
 	schema_refuse_not_yet(section, PLACE_CALLBACK, build->out);
 	build_values(build, section, PLACE_CALLBACK, callback);
-	build_values(build, cfg_getsec(section, "breaker"), PLACE_BREAKER,
-	    callback);
+	build_values(build, stated_section(section, "breaker", 0),
+	    PLACE_BREAKER, callback);
 	read_schedule(build, section, &callback->schedule);
 	read_allow(build, section, &callback->policy);
 	read_deny(build, section, &callback->policy);

@@ -12,12 +12,13 @@
 #include <string.h>
 
 static void
-read_key(struct build *build, cfg_t *section, struct conf_client *client)
+read_key(struct build *build, const struct stated *section,
+    struct conf_client *client)
 {
-	const struct written *written = schema_value(section, "key_sha256", 0);
+	const struct written *written = stated_value(section, "key_sha256", 0);
 	size_t len = strlen(written->text);
 
-	if (!schema_is_given(section, "key_sha256")) {
+	if (!stated_is_given(section, "key_sha256")) {
 		complain_at(build->out, written->line,
 		    "client '%s' needs a key_sha256", client->name);
 		return;
@@ -33,7 +34,7 @@ read_key(struct build *build, cfg_t *section, struct conf_client *client)
 }
 
 static void
-refuse_twin_key(struct build *build, cfg_t *section, size_t i)
+refuse_twin_key(struct build *build, const struct stated *section, size_t i)
 {
 	const struct conf_client *clients = build->conf->clients;
 
@@ -42,21 +43,21 @@ refuse_twin_key(struct build *build, cfg_t *section, size_t i)
 		    strcmp(clients[i].key_sha256, clients[j].key_sha256) != 0)
 			continue;
 		complain_at(build->out,
-		    schema_value(section, "key_sha256", 0)->line,
+		    stated_value(section, "key_sha256", 0)->line,
 		    "client '%s' has the same key", clients[j].name);
 		return;
 	}
 }
 
 static void
-read_client_queues(struct build *build, cfg_t *section,
+read_client_queues(struct build *build, const struct stated *section,
     struct conf_client *client)
 {
-	size_t count = schema_value_count(section, "queues");
+	size_t count = stated_count(section, "queues");
 	char text[SHOWN_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
-		const struct written *written = schema_value(section, "queues",
+		const struct written *written = stated_value(section, "queues",
 		    i);
 		if (conf_queue_find(build->conf, written->text) != NULL)
 			continue;
@@ -70,21 +71,23 @@ read_client_queues(struct build *build, cfg_t *section,
 /* Without a burst of its own a client may use up a second's worth at once, and
  * always one request: less would let nothing through. */
 static void
-read_rate(struct build *build, cfg_t *section, struct conf_client *client)
+read_rate(struct build *build, const struct stated *section,
+    struct conf_client *client)
 {
-	if (!schema_is_given(section, "burst"))
+	if (!stated_is_given(section, "burst"))
 		client->burst = client->rate > 1 ? client->rate
 		    : client->rate > 0           ? 1
 						 : 0;
 	else if (client->rate > 0 && client->burst < 1)
-		complain_at(build->out, schema_value(section, "burst", 0)->line,
+		complain_at(build->out, stated_value(section, "burst", 0)->line,
 		    "burst must be 1 or more where there is a rate");
 }
 
 static void
-read_client(struct build *build, cfg_t *section, struct conf_client *client)
+read_client(struct build *build, const struct stated *section,
+    struct conf_client *client)
 {
-	const char *name = cfg_title(section);
+	const char *name = section->written->text;
 
 	assert(name_is_legal(name)); /* prescan */
 	memcpy(client->name, name, strlen(name) + 1);
@@ -97,13 +100,14 @@ read_client(struct build *build, cfg_t *section, struct conf_client *client)
 
 /* Names only clients that there are: this comes after them. */
 static void
-read_consumers(struct build *build, cfg_t *section, struct conf_queue *queue)
+read_consumers(struct build *build, const struct stated *section,
+    struct conf_queue *queue)
 {
-	size_t count = schema_value_count(section, "consumers");
+	size_t count = stated_count(section, "consumers");
 	char text[SHOWN_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
-		const struct written *written = schema_value(section,
+		const struct written *written = stated_value(section,
 		    "consumers", i);
 
 		if (queue->executor != EXECUTOR_PULL)
@@ -118,29 +122,29 @@ read_consumers(struct build *build, cfg_t *section, struct conf_queue *queue)
 }
 
 void
-build_clients(struct build *build, cfg_t *top)
+build_clients(struct build *build, const struct stated *top)
 {
 	struct conf *conf = build->conf;
-	size_t count = schema_section_count(top, "client");
+	size_t count = stated_count(top, "client");
 
 	conf->clients = build_array(build, count, sizeof(*conf->clients));
 	if (conf->clients == NULL)
 		return;
 	conf->client_count = count;
 	for (size_t i = 0; i < count; i++) {
-		cfg_t *section = cfg_getnsec(top, "client", (unsigned)i);
+		const struct stated *section = stated_section(top, "client", i);
 		read_client(build, section, &conf->clients[i]);
 		refuse_twin_key(build, section, i);
 	}
 }
 
 void
-build_consumers(struct build *build, cfg_t *top)
+build_consumers(struct build *build, const struct stated *top)
 {
 	struct conf *conf = build->conf;
 
 	for (size_t i = 0; i < conf->queue_count; i++)
-		read_consumers(build, cfg_getnsec(top, "queue", (unsigned)i),
+		read_consumers(build, stated_section(top, "queue", i),
 		    &conf->queues[i]);
 }
 
@@ -153,15 +157,15 @@ is_alert(const char *name)
 }
 
 void
-build_alerts(struct build *build, cfg_t *top)
+build_alerts(struct build *build, const struct stated *top)
 {
-	cfg_t *section = cfg_getsec(top, "alerts");
-	size_t count = schema_value_count(section, "events");
+	const struct stated *section = stated_section(top, "alerts", 0);
+	size_t count = stated_count(section, "events");
 	char text[SHOWN_SIZE];
 
 	schema_refuse_not_yet(section, PLACE_ALERTS, build->out);
 	for (size_t i = 0; i < count; i++) {
-		const struct written *written = schema_value(section, "events",
+		const struct written *written = stated_value(section, "events",
 		    i);
 		if (!is_alert(written->text))
 			complain_at(build->out, written->line,

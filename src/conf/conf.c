@@ -2,7 +2,8 @@
  *
  *     read the file ─► prescan ─► libConfuse ─► build ─► struct conf
  *                      (shape)    (values as    (meaning)
- *                                  texts)
+ *                                  texts; in a
+ *                                  child)
  *
  * 1. All or nothing: a conf with a complaint is freed, never returned.
  * 2. Nothing outlives a reading but the conf itself.
@@ -103,10 +104,10 @@ free_conf(struct conf *conf)
 
 /* "sqlite:PATH", "postgresql://...", "memory:". */
 static void
-read_store(struct build *build, cfg_t *top)
+read_store(struct build *build, const struct stated *top)
 {
 	static const char sqlite[] = "sqlite:";
-	const struct written *written = schema_value(top, "store", 0);
+	const struct written *written = stated_value(top, "store", 0);
 	const char *path = written->text + strlen(sqlite);
 
 	if (strcmp(written->text, "memory:") == 0 ||
@@ -136,9 +137,9 @@ read_store(struct build *build, cfg_t *top)
 }
 
 static void
-read_public_url(struct build *build, cfg_t *top)
+read_public_url(struct build *build, const struct stated *top)
 {
-	const struct written *written = schema_value(top, "public_url", 0);
+	const struct written *written = stated_value(top, "public_url", 0);
 
 	if (written->text[0] == '\0')
 		build->conf->public_url = build_copy(build, written->text);
@@ -150,34 +151,34 @@ read_public_url(struct build *build, cfg_t *top)
 /* The budget must hold one body of the largest kind. Without words of its own
  * it grows with max_body. */
 static void
-fit_inflight_body(struct build *build, cfg_t *top)
+fit_inflight_body(struct build *build, const struct stated *top)
 {
 	struct conf *conf = build->conf;
 
 	if (conf->max_inflight_body_bytes >= conf->max_body_bytes)
 		return;
-	if (!schema_is_given(top, "max_inflight_body"))
+	if (!stated_is_given(top, "max_inflight_body"))
 		conf->max_inflight_body_bytes = conf->max_body_bytes;
 	else if (conf->max_inflight_body_bytes > 0)
 		complain_at(build->out,
-		    schema_value(top, "max_inflight_body", 0)->line,
+		    stated_value(top, "max_inflight_body", 0)->line,
 		    "max_inflight_body must not be smaller than max_body");
 }
 
 /* Between 200 and 400 a status would say something else about the job. */
 static void
-check_poll_status(struct build *build, cfg_t *top)
+check_poll_status(struct build *build, const struct stated *top)
 {
 	int32_t status = build->conf->poll_failed_status;
 
 	if (status > 200 && status < 400)
 		complain_at(build->out,
-		    schema_value(top, "poll_failed_status", 0)->line,
+		    stated_value(top, "poll_failed_status", 0)->line,
 		    "poll_failed_status must be 200, or 400 to 599");
 }
 
 static void
-build_top(struct build *build, cfg_t *top)
+build_top(struct build *build, const struct stated *top)
 {
 	struct conf *conf = build->conf;
 
@@ -192,7 +193,7 @@ build_top(struct build *build, cfg_t *top)
 }
 
 static void
-build_all(struct build *build, cfg_t *top)
+build_all(struct build *build, const struct stated *top)
 {
 	build_top(build, top);
 	build_listeners(build, top);
@@ -262,13 +263,14 @@ absolute_path(const char *path)
 static void
 build_text(struct build *build, struct buf *text)
 {
-	if (!prescan(text->data, text->len, build->out))
+	size_t given_count;
+	struct statement statement;
+
+	if (!prescan(text->data, text->len, build->out, &given_count))
 		return;
-	cfg_t *top = schema_parse(text->data, build->out);
-	if (top == NULL)
-		return;
-	build_all(build, top);
-	cfg_free(top);
+	if (stated_read(text->data, given_count, build->out, &statement))
+		build_all(build, statement.all);
+	stated_free(&statement);
 }
 
 static struct conf *

@@ -214,20 +214,20 @@ refuse_foreign(struct build *build, const struct entry *entry, bool is_admin)
 /* The addresses of one setting. The list is known to the conf from the start,
  * so that it is freed with it. */
 static void
-read_listeners(struct build *build, cfg_t *top, bool is_admin)
+read_listeners(struct build *build, const struct stated *top, bool is_admin)
 {
 	struct conf *conf = build->conf;
 	struct entry entry = { .name = is_admin ? "admin_listen" : "listen" };
-	size_t count = schema_value_count(top, entry.name);
+	size_t count = stated_count(top, entry.name);
 	struct conf_listen *list = build_array(build, count, sizeof(*list));
 	bool is_closed = is_admin ||
-	    (!conf->open && schema_section_count(top, "client") == 0);
+	    (!conf->open && stated_count(top, "client") == 0);
 
 	*(is_admin ? &conf->admin_listen : &conf->listen) = list;
 	*(is_admin ? &conf->admin_listen_count
 		   : &conf->listen_count) = list != NULL ? count : 0;
 	for (size_t i = 0; list != NULL && i < count; i++) {
-		entry.written = schema_value(top, entry.name, i);
+		entry.written = stated_value(top, entry.name, i);
 		entry.listen = &list[i];
 		read_listen(build, entry.name, entry.written, &list[i]);
 		if (list[i].text == NULL)
@@ -242,7 +242,7 @@ read_listeners(struct build *build, cfg_t *top, bool is_admin)
 }
 
 void
-build_listeners(struct build *build, cfg_t *top)
+build_listeners(struct build *build, const struct stated *top)
 {
 	read_listeners(build, top, false);
 	read_listeners(build, top, true);

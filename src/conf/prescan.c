@@ -41,6 +41,7 @@ struct scan {
 	struct complaints *out;
 	struct title *titles;
 	size_t title_count;
+	size_t given_count; /* values of settings that fit */
 };
 
 /* One section that is being scanned: where it began, what it has said. */
@@ -200,7 +201,9 @@ scan_setting(struct scan *scan, struct frame *frame, const struct token *name)
 
 	if (!scan_value(scan, name, &count))
 		return false;
-	if (!setting_fits(scan, frame, name, count))
+	if (setting_fits(scan, frame, name, count))
+		scan->given_count += count == NOT_A_LIST ? 1 : (size_t)count;
+	else
 		lexer_blank(&scan->lexer, name->start, scan->lexer.at);
 	return true;
 }
@@ -437,7 +440,7 @@ has_only_text(const char *text, size_t len, struct complaints *out)
 }
 
 bool
-prescan(char *text, size_t len, struct complaints *out)
+prescan(char *text, size_t len, struct complaints *out, size_t *given_count_out)
 {
 	struct scan scan = {
 		.lexer = { .text = text,
@@ -459,5 +462,6 @@ prescan(char *text, size_t len, struct complaints *out)
 	}
 	bool sound = scan_settings(&scan, &top);
 	free(scan.titles);
+	*given_count_out = scan.given_count;
 	return sound;
 }

@@ -17,7 +17,9 @@
 /* Checks names, repetitions, braces, quotes and signs of text, which has len
  * bytes and a NUL behind them. Comments, unknown and repeated settings and
  * sections become blanks, so that the rest can be judged as well; no line
- * moves. False when the shape is broken and the rest cannot be read. */
-bool prescan(char *text, size_t len, struct complaints *out);
+ * moves. False when the shape is broken and the rest cannot be read; else
+ * *given_count_out is the number of values that are left. */
+bool prescan(char *text, size_t len, struct complaints *out,
+    size_t *given_count_out);
 
 #endif

@@ -58,12 +58,13 @@ path_fault(const char *path)
 }
 
 static void
-read_path(struct build *build, cfg_t *section, struct conf_queue *queue)
+read_path(struct build *build, const struct stated *section,
+    struct conf_queue *queue)
 {
-	const struct written *written = schema_value(section, "path", 0);
+	const struct written *written = stated_value(section, "path", 0);
 	char text[SHOWN_SIZE];
 
-	if (!schema_is_given(section, "path")) {
+	if (!stated_is_given(section, "path")) {
 		complain_at(build->out, written->line,
 		    "queue '%s' needs a path", queue->name);
 		return;
@@ -78,9 +79,10 @@ read_path(struct build *build, cfg_t *section, struct conf_queue *queue)
 }
 
 static void
-read_upstream(struct build *build, cfg_t *section, struct conf_queue *queue)
+read_upstream(struct build *build, const struct stated *section,
+    struct conf_queue *queue)
 {
-	const struct written *written = schema_value(section, "upstream", 0);
+	const struct written *written = stated_value(section, "upstream", 0);
 	bool is_wanted = queue->executor == EXECUTOR_HTTP;
 
 	if (written->text[0] == '\0') {
@@ -98,18 +100,19 @@ read_upstream(struct build *build, cfg_t *section, struct conf_queue *queue)
 }
 
 static void
-read_command(struct build *build, cfg_t *section, struct conf_queue *queue)
+read_command(struct build *build, const struct stated *section,
+    struct conf_queue *queue)
 {
 	bool is_wanted = queue->executor == EXECUTOR_COMMAND;
 
-	if (schema_value_count(section, "command") == 0) {
+	if (stated_count(section, "command") == 0) {
 		if (is_wanted)
 			complain_at(build->out,
-			    schema_value(section, "executor", 0)->line,
+			    stated_value(section, "executor", 0)->line,
 			    "queue '%s' needs a command", queue->name);
 		return;
 	}
-	const struct written *first = schema_value(section, "command", 0);
+	const struct written *first = stated_value(section, "command", 0);
 	if (!is_wanted) {
 		complain_at(build->out, first->line,
 		    "command is for executor \"command\" only");
@@ -163,13 +166,14 @@ is_media_type(const char *text)
 }
 
 static void
-read_result_type(struct build *build, cfg_t *section, struct conf_queue *queue)
+read_result_type(struct build *build, const struct stated *section,
+    struct conf_queue *queue)
 {
-	const struct written *written = schema_value(section, "result_type", 0);
+	const struct written *written = stated_value(section, "result_type", 0);
 	char text[SHOWN_SIZE];
 
 	if (queue->executor != EXECUTOR_COMMAND) {
-		if (schema_is_given(section, "result_type"))
+		if (stated_is_given(section, "result_type"))
 			complain_at(build->out, written->line,
 			    "result_type is for executor \"command\" only");
 		return;
@@ -185,26 +189,29 @@ read_result_type(struct build *build, cfg_t *section, struct conf_queue *queue)
 
 /* A bound that is not written gives way to one that is. */
 static void
-read_backoff(struct build *build, cfg_t *queue_section, struct backoff *backoff)
+read_backoff(struct build *build, const struct stated *queue_section,
+    struct backoff *backoff)
 {
-	cfg_t *section = cfg_getsec(queue_section, "backoff");
+	const struct stated *section = stated_section(queue_section, "backoff",
+	    0);
 
 	build_values(build, section, PLACE_BACKOFF, backoff);
 	if (backoff->initial_ms <= backoff->max_ms)
 		return;
-	if (!schema_is_given(section, "max"))
+	if (!stated_is_given(section, "max"))
 		backoff->max_ms = backoff->initial_ms;
-	else if (!schema_is_given(section, "initial"))
+	else if (!stated_is_given(section, "initial"))
 		backoff->initial_ms = backoff->max_ms;
 	else if (backoff->max_ms > 0)
-		complain_at(build->out, schema_value(section, "max", 0)->line,
+		complain_at(build->out, stated_value(section, "max", 0)->line,
 		    "max must not be shorter than initial");
 }
 
 static void
-read_queue(struct build *build, cfg_t *section, struct conf_queue *queue)
+read_queue(struct build *build, const struct stated *section,
+    struct conf_queue *queue)
 {
-	const char *name = cfg_title(section);
+	const char *name = section->written->text;
 
 	assert(name_is_legal(name)); /* prescan */
 	memcpy(queue->name, name, strlen(name) + 1);
@@ -218,7 +225,7 @@ read_queue(struct build *build, cfg_t *section, struct conf_queue *queue)
 }
 
 static void
-refuse_twin_path(struct build *build, cfg_t *section, size_t i)
+refuse_twin_path(struct build *build, const struct stated *section, size_t i)
 {
 	const struct conf_queue *queues = build->conf->queues;
 
@@ -226,24 +233,24 @@ refuse_twin_path(struct build *build, cfg_t *section, size_t i)
 		if (queues[i].path == NULL || queues[j].path == NULL ||
 		    strcmp(queues[i].path, queues[j].path) != 0)
 			continue;
-		complain_at(build->out, schema_value(section, "path", 0)->line,
+		complain_at(build->out, stated_value(section, "path", 0)->line,
 		    "queue '%s' has the same path", queues[j].name);
 		return;
 	}
 }
 
 void
-build_queues(struct build *build, cfg_t *top)
+build_queues(struct build *build, const struct stated *top)
 {
 	struct conf *conf = build->conf;
-	size_t count = schema_section_count(top, "queue");
+	size_t count = stated_count(top, "queue");
 
 	conf->queues = build_array(build, count, sizeof(*conf->queues));
 	if (conf->queues == NULL)
 		return;
 	conf->queue_count = count;
 	for (size_t i = 0; i < count; i++) {
-		cfg_t *section = cfg_getnsec(top, "queue", (unsigned)i);
+		const struct stated *section = stated_section(top, "queue", i);
 		read_queue(build, section, &conf->queues[i]);
 		refuse_twin_path(build, section, i);
 	}

@@ -1,21 +1,17 @@
-/* schema.c - the table of settings, and libConfuse made from it.
+/* schema.c - the table of settings.
  *
- * 1. A setting, its default and its range are named in one row and nowhere
- *    else; the manual is compared with the rows by a check.
- * 2. libConfuse keeps every value as text with its line. It never converts:
- *    its own numbers take "010" for 8, negatives and nan.
- * 3. Reading may be repeated any number of times: nothing is kept between.
- *
- * Thread: main (libConfuse's lexer is not re-entrant).
+ * A setting, its default and its range are named in one row and nowhere else;
+ * the manual is compared with the rows by a check.
  */
 #include "schema.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include <confuse.h>
+
 #include "callbackd/conf.h"
+#include "stated.h"
 
 #define TOP(member) offsetof(struct conf, member)
 #define QUEUE(member) offsetof(struct conf_queue, member)
@@ -241,6 +237,12 @@ schema_nth(size_t i)
 	return i < LENGTH(settings) ? &settings[i] : NULL;
 }
 
+const struct section *
+schema_nth_section(size_t i)
+{
+	return i < LENGTH(sections) ? &sections[i] : NULL;
+}
+
 const char *
 schema_place_name(enum place place)
 {
@@ -261,162 +263,6 @@ schema_place_name(enum place place)
 		return "alerts";
 	}
 	return "";
-}
-
-/* libConfuse has a value: keep it as text, with its line. */
-static int
-keep_written_cb(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
-{
-	size_t size = strlen(value) + 1;
-	struct written *written = malloc(sizeof(*written) + size);
-
-	if (written == NULL) {
-		cfg_error(cfg, "no memory left for '%s'", opt->name);
-		return -1;
-	}
-	written->line = cfg->line;
-	memcpy(written->text, value, size);
-	*(void **)result = written;
-	return 0;
-}
-
-/* libConfuse calls this without anything of ours at hand, so the message is
- * left as the annotation of the section it is about; cfg_free frees it. */
-static void
-note_error_cb(cfg_t *cfg, const char *format, va_list args)
-{
-	char what[256];
-
-	if (cfg->comment != NULL)
-		return;
-	vsnprintf(what, sizeof(what), format, args);
-	cfg->comment = strdup(what);
-}
-
-/* libConfuse copies what it is given, and never writes into it. */
-static cfg_opt_t
-make_option(const struct setting *setting)
-{
-	const char *text = setting->default_text;
-	char *def = (char *)(text != NULL ? text : "\"\"");
-	cfg_opt_t scalar = CFG_PTR_CB(setting->name, def, CFGF_NONE,
-	    keep_written_cb, free);
-	cfg_opt_t list = CFG_PTR_LIST_CB(setting->name, def, CFGF_NONE,
-	    keep_written_cb, free);
-
-	return setting->kind == SETTING_LIST ? list : scalar;
-}
-
-/* The options of every place, as libConfuse wants them: a tree of tables. */
-struct options {
-	cfg_opt_t of[PLACE_COUNT][SCHEMA_SETTING_MAX + 1];
-	size_t count[PLACE_COUNT];
-};
-
-static void
-make_options(struct options *options)
-{
-	const cfg_opt_t end = CFG_END();
-
-	memset(options->count, 0, sizeof(options->count));
-	for (size_t i = 0; i < LENGTH(settings); i++) {
-		enum place place = settings[i].place;
-		options->of[place][options->count[place]++] = make_option(
-		    &settings[i]);
-	}
-	for (size_t i = 0; i < LENGTH(sections); i++) {
-		const struct section *section = &sections[i];
-		cfg_flag_t flags = section->titled
-		    ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES
-		    : CFGF_NONE;
-		cfg_opt_t option = CFG_SEC(section->name,
-		    options->of[section->place], flags);
-		options->of[section->parent]
-			   [options->count[section->parent]++] = option;
-	}
-	for (size_t place = 0; place < PLACE_COUNT; place++)
-		options->of[place][options->count[place]] = end;
-}
-
-/* Tells what note_error_cb left in the tree. */
-static void
-tell_errors(cfg_t *cfg, struct complaints *out)
-{
-	if (cfg->comment != NULL) {
-		char text[SHOWN_SIZE];
-		complain_at(out, cfg->line, "%s",
-		    shown(cfg->comment, strlen(cfg->comment), text));
-	}
-	for (cfg_opt_t *opt = cfg->opts; opt->name != NULL; opt++) {
-		if (opt->type != CFGT_SEC)
-			continue;
-		for (unsigned i = 0; i < cfg_opt_size(opt); i++)
-			tell_errors(cfg_opt_getnsec(opt, i), out);
-	}
-}
-
-static bool
-parse_text(cfg_t *cfg, const char *text, struct complaints *out)
-{
-	size_t before = out->count;
-
-	if (cfg_parse_buf(cfg, text) == CFG_SUCCESS)
-		return true;
-	tell_errors(cfg, out);
-	if (out->count == before)
-		complain_at(out, cfg->line, "cannot be read");
-	return false;
-}
-
-cfg_t *
-schema_parse(const char *text, struct complaints *out)
-{
-	struct options *options = malloc(sizeof(*options));
-	cfg_t *cfg = NULL;
-
-	if (options != NULL) {
-		make_options(options);
-		cfg = cfg_init(options->of[PLACE_TOP], CFGF_NONE);
-	}
-	free(options);
-	if (cfg == NULL) {
-		complain_at(out, 0, "no memory left to read it");
-		return NULL;
-	}
-	cfg_set_error_function(cfg, note_error_cb);
-	if (!parse_text(cfg, text, out)) {
-		cfg_free(cfg);
-		return NULL;
-	}
-	return cfg;
-}
-
-const struct written *
-schema_value(cfg_t *section, const char *name, size_t i)
-{
-	const struct written *written =
-	    cfg_opt_getnptr(cfg_getopt(section, name), (unsigned)i);
-
-	assert(written != NULL);
-	return written;
-}
-
-size_t
-schema_value_count(cfg_t *section, const char *name)
-{
-	return cfg_opt_size(cfg_getopt(section, name));
-}
-
-size_t
-schema_section_count(cfg_t *section, const char *name)
-{
-	return cfg_size(section, name);
-}
-
-bool
-schema_is_given(cfg_t *section, const char *name)
-{
-	return (cfg_getopt(section, name)->flags & CFGF_MODIFIED) != 0;
 }
 
 static bool
@@ -447,13 +293,14 @@ tell_not_yet(const struct not_yet *row, int line, struct complaints *out)
 }
 
 void
-schema_refuse_not_yet(cfg_t *section, enum place place, struct complaints *out)
+schema_refuse_not_yet(const struct stated *section, enum place place,
+    struct complaints *out)
 {
 	for (size_t i = 0; i < LENGTH(not_yet); i++) {
 		const struct not_yet *row = &not_yet[i];
 		if (row->place != place)
 			continue;
-		const struct written *written = schema_value(section, row->name,
+		const struct written *written = stated_value(section, row->name,
 		    0);
 		const struct setting *setting = schema_setting(place, row->name,
 		    strlen(row->name));

@@ -2,7 +2,7 @@
  * is when nobody says anything.
  *
  * One table, from which the parser, the conversion and the manual's check are
- * made. Private to src/conf; main thread only.
+ * made. Private to src/conf; pure.
  */
 #ifndef CALLBACKD_CONF_SCHEMA_H
 #define CALLBACKD_CONF_SCHEMA_H
@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <confuse.h>
 
 #include "complain.h"
 
@@ -69,30 +67,15 @@ const struct section *schema_section(enum place parent, const char *name,
  * the last. */
 const struct setting *schema_nth(size_t i);
 #define SCHEMA_SETTING_MAX 80
+/* The i-th section of all, parents before their children; as schema_nth. */
+const struct section *schema_nth_section(size_t i);
 /* "queue", "queue backoff" ...; "" at the top. */
 const char *schema_place_name(enum place place);
 
-/* One value as it was written (or as the table has it), with the line. The
- * line of a default is that of its section's opening brace, 0 at the top. */
-struct written {
-	int line;
-	char text[];
-};
-
-/* Reads text, which prescan has cleaned, into a tree of written values. NULL,
- * and complaints, when libConfuse refuses it. Free with cfg_free. */
-cfg_t *schema_parse(const char *text, struct complaints *out);
-
-/* A setting's values. A scalar always has one. */
-const struct written *schema_value(cfg_t *section, const char *name, size_t i);
-size_t schema_value_count(cfg_t *section, const char *name);
-size_t schema_section_count(cfg_t *section, const char *name);
-/* True when the file itself says it: not a default. */
-bool schema_is_given(cfg_t *section, const char *name);
-
-/* Complains about each value of the section that is legal but cannot be
- * honoured by this version. */
-void schema_refuse_not_yet(cfg_t *section, enum place place,
+/* Complains about each value of the section (stated.h) that is legal but cannot
+ * be honoured by this version. */
+struct stated;
+void schema_refuse_not_yet(const struct stated *section, enum place place,
     struct complaints *out);
 
 #endif

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <confuse.h>
+
 #include "callbackd/text.h"
 
 char *
@@ -52,16 +54,16 @@ build_path(struct build *build, const char *path)
 }
 
 char **
-build_list(struct build *build, cfg_t *section, const char *name)
+build_list(struct build *build, const struct stated *section, const char *name)
 {
-	size_t count = schema_value_count(section, name);
+	size_t count = stated_count(section, name);
 
 	if (count == 0)
 		return NULL;
 	char **list = build_array(build, count + 1, sizeof(*list));
 	for (size_t i = 0; list != NULL && i < count; i++)
 		list[i] = build_copy(build,
-		    schema_value(section, name, i)->text);
+		    stated_value(section, name, i)->text);
 	return list;
 }
 
@@ -249,7 +251,8 @@ static_assert(sizeof(enum executor) == sizeof(int), "words");
 static_assert(sizeof(enum log_level) == sizeof(int), "words");
 
 void
-build_values(struct build *build, cfg_t *section, enum place place, void *base)
+build_values(struct build *build, const struct stated *section,
+    enum place place, void *base)
 {
 	const struct setting *setting;
 
@@ -257,15 +260,15 @@ build_values(struct build *build, cfg_t *section, enum place place, void *base)
 		if (setting->place != place || setting->offset == NOT_KEPT)
 			continue;
 		keep_value(build, setting,
-		    schema_value(section, setting->name, 0),
+		    stated_value(section, setting->name, 0),
 		    (char *)base + setting->offset);
 	}
 }
 
 struct sign_secret *
-build_secret(struct build *build, cfg_t *section)
+build_secret(struct build *build, const struct stated *section)
 {
-	const struct written *written = schema_value(section, "secret_file", 0);
+	const struct written *written = stated_value(section, "secret_file", 0);
 	struct reason why = { "" };
 
 	if (written->text[0] == '\0')
@@ -282,15 +285,15 @@ build_secret(struct build *build, cfg_t *section)
 }
 
 void
-build_cidrs(struct build *build, cfg_t *section, const char *name,
+build_cidrs(struct build *build, const struct stated *section, const char *name,
     struct cidr **cidrs_out, size_t *count_out)
 {
-	size_t count = schema_value_count(section, name);
+	size_t count = stated_count(section, name);
 	struct cidr *cidrs = build_array(build, count, sizeof(*cidrs));
 	char text[SHOWN_SIZE];
 
 	for (size_t i = 0; cidrs != NULL && i < count; i++) {
-		const struct written *written = schema_value(section, name, i);
+		const struct written *written = stated_value(section, name, i);
 		if (cidr_parse(written->text, &cidrs[i]))
 			continue;
 		complain_at(build->out, written->line,

@@ -223,6 +223,9 @@ START_TEST(sighup_with_a_bad_file_changes_nothing)
 		wait_until(file_says(world.daemon.err_path, word));
 		ck_assert_int_eq(poll_status(&world, id), 400);
 		job_lives(&world, "/mill/ok", "", "x", "succeeded");
+		ck_assert(metric(&world, "callbackd_reloads_total") == i + 1);
+		ck_assert(metric(&world, "callbackd_reloads_refused_total") ==
+		    i + 1);
 	}
 	world_close(&world);
 }

@@ -8,8 +8,10 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <confuse.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +66,30 @@ write_beside(const char *name, const char *text, mode_t mode)
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	write_file(path, text, strlen(text), mode);
+}
+
+/* The linker leads libConfuse's reading here. */
+int __real_cfg_parse_buf(cfg_t *cfg, const char *text);
+int __wrap_cfg_parse_buf(cfg_t *cfg, const char *text);
+
+static enum { READS, LEAVES, CRASHES, FAILS } confuse_mood;
+
+int
+__wrap_cfg_parse_buf(cfg_t *cfg, const char *text)
+{
+	switch (confuse_mood) {
+	case READS:
+		break;
+	case LEAVES: /* as its lexer does without memory */
+		exit(2);
+	case CRASHES:
+		(void)signal(SIGSEGV, SIG_DFL); /* sanitizers look at it */
+		(void)raise(SIGSEGV);
+		break;
+	case FAILS:
+		return CFG_PARSE_ERROR;
+	}
+	return __real_cfg_parse_buf(cfg, text);
 }
 
 static struct conf *
@@ -813,6 +839,34 @@ START_TEST(every_setting_can_be_told)
 }
 END_TEST
 
+/* ---- libConfuse without memory ---- */
+
+static const struct {
+	int mood;
+	const char *why;
+} ends[] = {
+	{ LEAVES, "it left before it was done" },
+	{ CRASHES, "it died of signal 11 (Segmentation fault)" },
+	{ FAILS, "out of memory" },
+};
+
+START_TEST(whatever_ends_libconfuse_is_a_complaint_and_no_more)
+{
+	struct heard heard;
+	char expected[512];
+	struct conf *conf;
+
+	snprintf(expected, sizeof(expected),
+	    " libConfuse could not read it: %s", ends[_i].why);
+	confuse_mood = ends[_i].mood;
+	ck_assert_ptr_null(load("threads = 1\n", &heard));
+	ck_assert_str_eq(heard.text, expected);
+	confuse_mood = READS;
+	conf = load_good("threads = 1\n");
+	conf_unref(&conf);
+}
+END_TEST
+
 static Suite *
 conf_suite(void)
 {
@@ -858,6 +912,9 @@ conf_suite(void)
 	    a_running_daemon_follows_all_but_five_settings, 0, LENGTH(follows));
 	tcase_add_test(tcase, who_may_consume_is_for_the_operator_to_say);
 	tcase_add_test(tcase, every_setting_can_be_told);
+	tcase_add_loop_test(tcase,
+	    whatever_ends_libconfuse_is_a_complaint_and_no_more, 0,
+	    LENGTH(ends));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

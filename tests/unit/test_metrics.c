@@ -65,6 +65,8 @@ static const struct {
 	{ METRIC_DELIVERY_RETRIES, "callbackd_delivery_retries_total 3" },
 	{ METRIC_LEASES, "callbackd_leases_total 3" },
 	{ METRIC_PURGED, "callbackd_jobs_purged_total 3" },
+	{ METRIC_RELOADS, "callbackd_reloads_total 3" },
+	{ METRIC_RELOADS_REFUSED, "callbackd_reloads_refused_total 3" },
 };
 
 START_TEST(every_counter_prints_under_its_own_name)
