@@ -14,6 +14,8 @@ build_packages=(autoconf automake ca-certificates check curl gcc libc6-dev
     libconfuse-dev libcurl4-openssl-dev libevent-dev libsqlite3-dev libssl-dev
     libwslay-dev libyajl-dev make pkg-config)
 check_packages=(clang-format imagemagick mandoc openssl shellcheck)
+# Unpacked and not installed: nginx would serve port 80, now and after each boot.
+unpacked_packages=(nginx)
 
 die() {
 	echo "${0##*/}: $*" >&2
@@ -59,6 +61,36 @@ install_missing() {
 		die "apt-get failed: see $build_dir/packages.log"
 	}
 }
+
+# unpack_missing PACKAGE...: each below build/PACKAGE, for programs that are run
+# from there. Those that are installed are left alone. What they depend on is not
+# looked at: it is to be in every Debian.
+unpack_missing() {
+	local package dir
+	command -v apt-get > /dev/null || return 0
+	for package; do
+		dir=$build_dir/$package
+		if is_installed "$package" || [ -e "$dir" ]; then
+			continue
+		fi
+		echo "Unpacking $package"
+		unpack "$package" "$dir.new" > "$build_dir/packages.log" 2>&1 || {
+			tail -n 20 "$build_dir/packages.log"
+			die "apt-get failed: see $build_dir/packages.log"
+		}
+		mv "$dir.new" "$dir"
+	done
+}
+
+# unpack PACKAGE DIR: the lists of apt may be old, or not be there.
+unpack() (
+	rm -rf "$2" && mkdir "$2" && cd "$2" || return
+	apt-get -q download "$1" || {
+		as_root apt-get -q update
+		apt-get -q download "$1"
+	}
+	dpkg -x "$1"_*.deb .
+)
 
 # build_in DIR CONFIGURE-ARGUMENT...: a build apart from the sources.
 build_in() {
