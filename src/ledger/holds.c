@@ -1,68 +1,26 @@
 /* holds.c - questions that wait for their answer to become true.
  *
  * A client may ask for a job and be answered only when it changes or ends. Its
- * order then rests here, in a list of its job, and joins the reads of the turn
- * in which the job changes, or in which its time is up.
+ * order then rests here, beside the others of its job, and joins the reads of
+ * the turn in which the job changes, or in which its time is up.
  *
  * Invariants
- *  1. A held order is in the list of one job, and has one item in `hold_ends`:
- *     its last moment, and its address as number.
- *  2. A job's list is kept only while it is not empty.
+ *  1. A held order has an item in each of two lines, both with its address as
+ *     number: in `holds` the rank is its job, in `hold_ends` its last moment.
+ *  2. To hold one, and to let one go, looks at no other: thousands may wait for
+ *     the same job.
+ *  3. To let one go takes no memory.
  *
  * Thread: the ledger's, but for ledger_hurry.
  */
-#include <search.h>
 #include <stdlib.h>
 
 #include "inside.h"
 
-/* The orders that wait for one job. */
-struct held {
-	int64_t seq;
-	struct mail_list orders;
-};
-
-static int
-compare_held(const void *a, const void *b)
+static int64_t
+address_of(const struct order *order)
 {
-	int64_t left = ((const struct held *)a)->seq;
-	int64_t right = ((const struct held *)b)->seq;
-
-	return (left > right) - (left < right);
-}
-
-static struct held *
-find_held(const struct ledger *ledger, int64_t seq)
-{
-	const struct held key = { .seq = seq };
-	struct held **found = tfind(&key, &ledger->held, compare_held);
-
-	return found != NULL ? *found : NULL;
-}
-
-static struct held *
-find_or_add_held(struct ledger *ledger, int64_t seq)
-{
-	struct held *held = find_held(ledger, seq);
-
-	if (held != NULL)
-		return held;
-	held = calloc(1, sizeof(*held));
-	if (held == NULL)
-		return NULL;
-	held->seq = seq;
-	if (tsearch(held, &ledger->held, compare_held) == NULL) {
-		free(held);
-		return NULL;
-	}
-	return held;
-}
-
-static void
-drop_held(struct ledger *ledger, struct held *held)
-{
-	tdelete(held, &ledger->held, compare_held);
-	free(held);
+	return (int64_t)(intptr_t)order;
 }
 
 /* A wait is never longer than the job's queue allows. */
@@ -106,12 +64,24 @@ is_answerable(const struct order *order)
 	    order->known_version != version_of(order);
 }
 
+static bool
+join_lines(struct ledger *ledger, const struct order *order)
+{
+	struct line_item item = { .rank = order->job.id.seq,
+		.seq = address_of(order) };
+
+	if (!line_join(ledger->holds, &item))
+		return false;
+	item.rank = order->hold_end_ms;
+	if (line_join(ledger->hold_ends, &item))
+		return true;
+	(void)line_leave(ledger->holds, order->job.id.seq, item.seq);
+	return false;
+}
+
 bool
 hold_order(struct ledger *ledger, struct order *order)
 {
-	struct held *held;
-	struct line_item item = { 0, (int64_t)(intptr_t)order, 0, 0 };
-
 	if (is_answerable(order) || atomic_load(&ledger->is_draining))
 		return false;
 	if (order->hold_end_ms == 0)
@@ -119,68 +89,51 @@ hold_order(struct ledger *ledger, struct order *order)
 		    allowed_ms(ledger, order);
 	if (order->known_version == 0)
 		order->known_version = version_of(order);
-	if (order->hold_end_ms <= ledger->mono_ms)
-		return false;
-	held = find_or_add_held(ledger, order->job.id.seq);
-	if (held == NULL)
-		return false;
-	item.rank = order->hold_end_ms;
-	if (!line_join(ledger->hold_ends, &item)) {
-		if (held->orders.count == 0)
-			drop_held(ledger, held);
-		return false;
-	}
-	mail_list_add(&held->orders, &order->mail);
-	return true;
+	return order->hold_end_ms > ledger->mono_ms &&
+	    join_lines(ledger, order);
 }
 
 /* It is answered in this turn, or held again when it finds nothing new. */
 static void
 let_look(struct ledger *ledger, struct order *order)
 {
+	(void)line_leave(ledger->holds, order->job.id.seq, address_of(order));
 	(void)line_leave(ledger->hold_ends, order->hold_end_ms,
-	    (int64_t)(intptr_t)order);
+	    address_of(order));
 	mail_list_add(&ledger->reads, &order->mail);
+}
+
+/* The first that is held for that job, from that address on; NULL: none. */
+static struct order *
+held_from(const struct ledger *ledger, int64_t job_seq, int64_t address)
+{
+	const struct line_item *item = line_at(ledger->holds, job_seq, address);
+
+	if (item == NULL || item->rank != job_seq)
+		return NULL;
+	return (struct order *)(intptr_t)item->seq;
 }
 
 void
 job_changed(struct ledger *ledger, const struct job *job)
 {
-	struct held *held;
-	struct mail_list orders;
-	struct mail *mail;
+	int64_t seq = job->id.seq;
+	struct order *order = held_from(ledger, seq, INT64_MIN);
 
-	held = ledger->held != NULL ? find_held(ledger, job->id.seq) : NULL;
-	if (held == NULL)
-		return;
-	orders = held->orders;
-	held->orders = (struct mail_list){ NULL, NULL, 0 };
-	while ((mail = mail_list_take(&orders)) != NULL) {
-		struct order *order = (struct order *)mail;
+	while (order != NULL) {
+		int64_t next = address_of(order) + 1;
 
 		if (order->hold_until == HOLD_UNTIL_CHANGE ||
 		    job_has_ended(job->status))
 			let_look(ledger, order);
-		else
-			mail_list_add(&held->orders, mail);
+		order = held_from(ledger, seq, next);
 	}
-	if (held->orders.count == 0)
-		drop_held(ledger, held);
 }
 
-/* Takes one order out of its job's list: it is answered, whatever it finds. */
+/* It is answered, whatever it finds. */
 static void
-release(struct ledger *ledger, struct held *held, struct order *order)
+release(struct ledger *ledger, struct order *order)
 {
-	struct mail_list orders = held->orders;
-	struct mail *mail;
-
-	held->orders = (struct mail_list){ NULL, NULL, 0 };
-	while ((mail = mail_list_take(&orders)) != NULL)
-		if (mail != &order->mail)
-			mail_list_add(&held->orders, mail);
-	if (held->orders.count == 0)
-		drop_held(ledger, held);
 	order->hold_ms = 0;
 	let_look(ledger, order);
 }
@@ -192,11 +145,8 @@ end_holds(struct ledger *ledger)
 	const struct line_item *item;
 
 	while ((item = line_first(ledger->hold_ends)) != NULL &&
-	    (all || item->rank <= ledger->mono_ms)) {
-		struct order *order = (struct order *)(intptr_t)item->seq;
-
-		release(ledger, find_held(ledger, order->job.id.seq), order);
-	}
+	    (all || item->rank <= ledger->mono_ms))
+		release(ledger, (struct order *)(intptr_t)item->seq);
 }
 
 /* ---- nobody waits any more ---- */
@@ -236,13 +186,12 @@ static void
 hurry_one(struct ledger *ledger, struct mail *mail)
 {
 	struct hurry *hurry = (struct hurry *)mail;
-	struct held *held = find_held(ledger, hurry->job_seq);
-	struct mail *each = held != NULL ? held->orders.first : NULL;
+	int64_t address = address_of(hurry->order);
+	struct order *held = held_from(ledger, hurry->job_seq, address);
 
-	while (each != NULL && each != &hurry->order->mail)
-		each = each->next;
-	if (each != NULL && ((struct order *)each)->asked_us == hurry->asked_us)
-		release(ledger, held, (struct order *)each);
+	if (held != NULL && address_of(held) == address &&
+	    held->asked_us == hurry->asked_us)
+		release(ledger, held);
 	free(hurry);
 }
 

@@ -68,9 +68,9 @@ struct ledger {
 	struct line *due;       /* deliveries: rank due_mono_ms */
 	struct line *expiring;  /* jobs: rank mono moment of expiry */
 	struct line *cancelled; /* jobs whose run is void: rank 0 */
-	struct line *hold_ends; /* see holds.c */
-	void *held;             /* tsearch(3) tree; see holds.c */
-	struct ring *ring;      /* what happened lately */
+	struct line *holds;     /* see holds.c, both */
+	struct line *hold_ends;
+	struct ring *ring; /* what happened lately */
 	struct audience
 	    *audiences;        /* one a loop, outbox_count; see watches.c */
 	struct leases *leases; /* see leases.c */

@@ -226,6 +226,7 @@ make_rooms(struct ledger *ledger, const struct ledger_setup *setup)
 	ledger->due = line_new();
 	ledger->expiring = line_new();
 	ledger->cancelled = line_new();
+	ledger->holds = line_new();
 	ledger->hold_ends = line_new();
 	ledger->leases = leases_new();
 	ledger->consumers = consumers_new();
@@ -235,9 +236,9 @@ make_rooms(struct ledger *ledger, const struct ledger_setup *setup)
 	if (ledger->log == NULL || ledger->sched == NULL ||
 	    ledger->hosts == NULL || ledger->due == NULL ||
 	    ledger->expiring == NULL || ledger->cancelled == NULL ||
-	    ledger->hold_ends == NULL || ledger->leases == NULL ||
-	    ledger->consumers == NULL || ledger->inbox == NULL ||
-	    ledger->outboxes == NULL)
+	    ledger->holds == NULL || ledger->hold_ends == NULL ||
+	    ledger->leases == NULL || ledger->consumers == NULL ||
+	    ledger->inbox == NULL || ledger->outboxes == NULL)
 		return false;
 	ledger->outbox_count = setup->hands_count;
 	for (unsigned i = 0; i < setup->hands_count; i++)
@@ -255,6 +256,7 @@ free_rooms(struct ledger *ledger)
 	line_free(&ledger->due);
 	line_free(&ledger->expiring);
 	line_free(&ledger->cancelled);
+	line_free(&ledger->holds);
 	line_free(&ledger->hold_ends);
 	leases_free(&ledger->leases);
 	consumers_free(&ledger->consumers);

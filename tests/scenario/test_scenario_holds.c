@@ -94,7 +94,7 @@ is_answered(struct hold *held, enum job_status status)
 static void
 nobody_is_held(void)
 {
-	ck_assert_ptr_null(world_ledger()->held);
+	ck_assert_int_eq(line_count(world_ledger()->holds), 0);
 	ck_assert_int_eq(line_count(world_ledger()->hold_ends), 0);
 }
 
@@ -567,6 +567,118 @@ START_TEST(a_hold_ends_in_time_while_the_store_fails)
 }
 END_TEST
 
+/* ---- what it costs ---- */
+
+/* Whoever looks at an item of a line or moves an order passes here. */
+static int64_t steps;
+
+const struct line_item *__real_line_at(const struct line *line, int64_t rank,
+    int64_t seq);
+const struct line_item *__wrap_line_at(const struct line *line, int64_t rank,
+    int64_t seq);
+bool __real_line_leave(struct line *line, int64_t rank, int64_t seq);
+bool __wrap_line_leave(struct line *line, int64_t rank, int64_t seq);
+void __real_mail_list_add(struct mail_list *list, struct mail *mail);
+void __wrap_mail_list_add(struct mail_list *list, struct mail *mail);
+struct mail *__real_mail_list_take(struct mail_list *list);
+struct mail *__wrap_mail_list_take(struct mail_list *list);
+
+const struct line_item *
+__wrap_line_at(const struct line *line, int64_t rank, int64_t seq)
+{
+	steps++;
+	return __real_line_at(line, rank, seq);
+}
+
+bool
+__wrap_line_leave(struct line *line, int64_t rank, int64_t seq)
+{
+	steps++;
+	return __real_line_leave(line, rank, seq);
+}
+
+void
+__wrap_mail_list_add(struct mail_list *list, struct mail *mail)
+{
+	steps++;
+	__real_mail_list_add(list, mail);
+}
+
+struct mail *
+__wrap_mail_list_take(struct mail_list *list)
+{
+	steps++;
+	return __real_mail_list_take(list);
+}
+
+static void
+end_their_time(struct hold *holds, int count)
+{
+	(void)holds;
+	(void)count;
+	let_time_pass(2 * MINUTE_MS);
+}
+
+static void
+drain(struct hold *holds, int count)
+{
+	(void)holds;
+	(void)count;
+	ledger_drain(world_ledger());
+	settle();
+}
+
+static void
+end_their_job(struct hold *holds, int count)
+{
+	(void)count;
+	end_run_with(holds[0].job, &WELL);
+}
+
+/* The latest first: a walk from either end would show. */
+static void
+hang_up(struct hold *holds, int count)
+{
+	for (int i = 0; i < count; i++)
+		hurry(&holds[i % 2 == 0 ? count - 1 - i / 2 : i / 2]);
+	settle();
+}
+
+static void (*const letting_go[])(struct hold *holds,
+    int count) = { end_their_time, drain, end_their_job, hang_up };
+
+#define MANY 800
+
+START_TEST(to_let_one_go_costs_the_same_however_many_wait_for_its_job)
+{
+	static struct hold holds[MANY];
+	int64_t cost[2];
+
+	for (int turn = 0; turn < 2; turn++) {
+		int count = turn == 0 ? MANY / 8 : MANY;
+		struct uuid job;
+
+		if (turn == 0)
+			open_patient_world();
+		else
+			reopen_world();
+		job = submit_plain();
+		for (int i = 0; i < count; i++)
+			hold_end(&holds[i], job);
+		steps = 0;
+		letting_go[_i](holds, count);
+		cost[turn] = steps;
+		for (int i = 0; i < count; i++) {
+			ck_assert_ptr_nonnull(holds[i].answer);
+			order_free(&holds[i].answer);
+		}
+		nobody_is_held();
+	}
+	ck_assert_int_gt(cost[0], MANY / 8);
+	ck_assert_int_le(cost[1], 8 * cost[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -602,5 +714,7 @@ main(void)
 	tcase_add_test(cases, what_cannot_be_found_or_read_is_answered_at_once);
 	tcase_add_test(cases, a_store_that_fails_does_not_end_a_hold);
 	tcase_add_test(cases, a_hold_ends_in_time_while_the_store_fails);
+	tcase_add_loop_test(cases,
+	    to_let_one_go_costs_the_same_however_many_wait_for_its_job, 0, 4);
 	return run_suite(suite);
 }
