@@ -2,11 +2,15 @@
  *
  * Contract, sections 7 and 8.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 
 #include "jobs.h"
 
@@ -224,8 +228,8 @@ START_TEST(sighup_with_a_bad_file_changes_nothing)
 		ck_assert_int_eq(poll_status(&world, id), 400);
 		job_lives(&world, "/mill/ok", "", "x", "succeeded");
 		ck_assert(metric(&world, "callbackd_reloads_total") == i + 1);
-		ck_assert(metric(&world, "callbackd_reloads_refused_total") ==
-		    i + 1);
+		ck_assert(
+		    metric(&world, "callbackd_reloads_refused_total") == i + 1);
 	}
 	world_close(&world);
 }
@@ -329,6 +333,74 @@ START_TEST(health_and_readiness_are_answered_on_the_admin_listener)
 	api(&world, "GET", "/metrics", "", NULL, &reply);
 	expect_problem(&reply, 404, "not-found");
 	reply_clear(&reply);
+	world_close(&world);
+}
+END_TEST
+
+/* The daemon's thread of that name. */
+static pid_t
+thread_named(const struct world *world, const char *name)
+{
+	char folder[64], path[128], wanted[32];
+	struct dirent *entry;
+	pid_t found = 0;
+	DIR *threads;
+
+	snprintf(folder, sizeof(folder), "/proc/%d/task",
+	    (int)world->daemon.pid);
+	snprintf(wanted, sizeof(wanted), "%s\n", name);
+	threads = opendir(folder);
+	ck_assert_ptr_nonnull(threads);
+	while (found == 0 && (entry = readdir(threads)) != NULL) {
+		char *text;
+
+		snprintf(path, sizeof(path), "%s/%.16s/comm", folder,
+		    entry->d_name);
+		text = file_text(path, NULL);
+		if (strcmp(text, wanted) == 0)
+			found = (pid_t)atoi(entry->d_name);
+		free(text);
+	}
+	closedir(threads);
+	ck_assert_msg(found != 0, "there is no thread %s", name);
+	return found;
+}
+
+static bool
+health_is(struct world *world, int status, const char *text)
+{
+	struct reply reply;
+	bool is_so;
+
+	admin(world, "GET", "/healthz", &reply);
+	is_so = reply.status == status && strcmp(reply.body, text) == 0;
+	reply_clear(&reply);
+	return is_so;
+}
+
+START_TEST(a_thread_that_stands_still_makes_it_unwell_until_it_goes_on)
+{
+	struct world world;
+	int64_t since_ms;
+	pid_t lane;
+	int status;
+
+	world_open(&world, NULL);
+	lane = thread_named(&world, "loop-0");
+	if (ptrace(PTRACE_SEIZE, lane, NULL, NULL) != 0) {
+		ck_assert_int_eq(errno, EPERM);
+		printf("# stopping a thread is not permitted\n");
+		world_close(&world);
+		return;
+	}
+	ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, lane, NULL, NULL), 0);
+	ck_assert_int_eq(waitpid(lane, &status, __WALL), lane);
+	since_ms = now_mono_ms();
+	ck_assert(health_is(&world, 200, "ok\n"));
+	wait_until_within(health_is(&world, 503, "stuck\n"), 30000);
+	ck_assert_int_ge(now_mono_ms() - since_ms, 8000);
+	ck_assert_int_eq(ptrace(PTRACE_DETACH, lane, NULL, NULL), 0);
+	wait_until(health_is(&world, 200, "ok\n"));
 	world_close(&world);
 }
 END_TEST
@@ -446,6 +518,7 @@ main(void)
 		it_listens_on_a_unix_socket_too,
 		an_address_in_use_is_named,
 		health_and_readiness_are_answered_on_the_admin_listener,
+		a_thread_that_stands_still_makes_it_unwell_until_it_goes_on,
 		metrics_are_prometheus_text_and_name_nobody,
 		a_log_in_json_is_json_on_every_line,
 		the_log_follows_a_job_but_tells_no_secrets,
