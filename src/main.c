@@ -31,9 +31,11 @@
 #include "lane.h"
 #include "options.h"
 
-#define LOOK_MS 20             /* while draining: between two looks */
-#define INBOX_LIMIT 16384      /* orders that may wait for the ledger */
-#define SPARE_DESCRIPTORS 1200 /* runs, deliveries, the store, ourselves */
+#define LOOK_MS 20                  /* while draining: between two looks */
+#define INBOX_LIMIT 16384           /* orders that may wait for the ledger */
+#define HEAP_KEPT_BYTES (2 << 20)   /* free, at the end of a heap */
+#define HEAP_STEP_BYTES (256 << 10) /* by which a heap grows */
+#define SPARE_DESCRIPTORS 1200      /* runs, deliveries, the store, ourselves */
 
 struct daemon {
 	struct options options;
@@ -364,9 +366,11 @@ bear(struct daemon *daemon)
 {
 	log_configure(daemon->conf->log_level, log_format_of(daemon));
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* A free of a large piece walks all fast bins: several times a job, for
-	 * pieces that the thread caches hold anyway. */
-	(void)mallopt(M_MXFAST, 0);
+	/* A heap whose end goes back to the kernel after each burst of jobs is
+	 * asked for, and cleared page by page, for the next one. Bodies from
+	 * 128 KiB on still go back at once. */
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+	(void)mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
 	reserve_fill();
 	loop_library_init();
 	raise_limits(daemon);

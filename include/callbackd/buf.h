@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
 	char *data;  /* owned; NULL while empty; always NUL-terminated else */
@@ -32,9 +33,25 @@ void buf_clear(struct buf *buf);
  * they would not fit; that alone is no failure and changes nothing. */
 bool buf_reserve(struct buf *buf, size_t more);
 
+/* What buf_append does where there is no room yet, or a failure. */
+bool buf_append_growing(struct buf *buf, const void *bytes, size_t len);
+
 /* Append bytes, a string, a character, a formatted text. False when refused;
- * nothing of the piece is then in the buffer. */
-bool buf_append(struct buf *buf, const void *bytes, size_t len);
+ * nothing of the piece is then in the buffer.
+ *
+ * buf_append is inline because a job is written in some hundred pieces whose
+ * lengths are known to the compiler, and nearly all of them fit. */
+static inline bool
+buf_append(struct buf *buf, const void *bytes, size_t len)
+{
+	if (len == 0 || len >= buf->cap - buf->len || buf->failed)
+		return buf_append_growing(buf, bytes, len);
+	memcpy(buf->data + buf->len, bytes, len);
+	buf->len += len;
+	buf->data[buf->len] = '\0';
+	return true;
+}
+
 bool buf_puts(struct buf *buf, const char *text);
 bool buf_putc(struct buf *buf, char c);
 bool buf_printf(struct buf *buf, const char *format, ...)

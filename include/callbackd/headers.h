@@ -23,6 +23,9 @@ struct headers {
 void headers_init(struct headers *headers);
 void headers_free(struct headers *headers);
 
+/* A token (RFC 9110, 5.6.2): what names of fields and methods are made of. */
+bool header_is_token(const char *text, size_t len);
+
 /* False when name or value is not legal, the list is too long or memory is
  * out; the list is then unchanged. */
 bool headers_add(struct headers *headers, const char *name, const char *value);

@@ -31,6 +31,12 @@ bool text_duration_ms(const char *text, int64_t *out_ms);
 /* "512", "64k", "10m", "1g" in powers of 1024; at least 1, at most 2^50. */
 bool text_size_bytes(const char *text, int64_t *out_bytes);
 
+#define TEXT_INT_SIZE 21 /* "-9223372036854775808" and a NUL */
+
+/* The number in decimal; returns its length. printf takes longer than all else
+ * that a line or a header is made of. */
+size_t text_int(int64_t number, char out[TEXT_INT_SIZE]);
+
 #define TEXT_TIME_SIZE 25 /* "2026-11-20T10:19:39.123Z" and a NUL */
 
 /* RFC 3339 UTC with milliseconds, from Unix time in ms (year 1970 .. 9999). */

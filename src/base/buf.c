@@ -75,13 +75,11 @@ buf_reserve(struct buf *buf, size_t more)
 }
 
 bool
-buf_append(struct buf *buf, const void *bytes, size_t len)
+buf_append_growing(struct buf *buf, const void *bytes, size_t len)
 {
 	if (buf->failed)
 		return false;
-	/* Most pieces fit: a job is written in some hundred of them. */
-	if ((buf->cap - buf->len <= len || buf->data == NULL) &&
-	    !buf_reserve(buf, len)) {
+	if (!buf_reserve(buf, len)) {
 		buf->failed = true;
 		return false;
 	}

@@ -9,15 +9,22 @@
  */
 #include "callbackd/headers.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "callbackd/text.h"
 
 /* RFC 9110, 7.6.1, and the two of a proxy's own conversation. */
-static const char *const hop_by_hop[] = { "Connection", "Keep-Alive",
-	"Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "TE",
-	"Trailer", "Transfer-Encoding", "Upgrade" };
+#define NAMED(name)                                                            \
+	{                                                                      \
+		name, sizeof(name) - 1                                         \
+	}
+static const struct {
+	const char *name;
+	size_t len;
+} hop_by_hop[] = { NAMED("Connection"), NAMED("Keep-Alive"),
+	NAMED("Proxy-Connection"), NAMED("Proxy-Authenticate"),
+	NAMED("Proxy-Authorization"), NAMED("TE"), NAMED("Trailer"),
+	NAMED("Transfer-Encoding"), NAMED("Upgrade") };
 
 void
 headers_init(struct headers *headers)
@@ -41,11 +48,11 @@ is_token_char(char c)
 	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
-static bool
-is_token(const char *name, size_t len)
+bool
+header_is_token(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!is_token_char(name[i]))
+		if (!is_token_char(text[i]))
 			return false;
 	return len > 0;
 }
@@ -61,9 +68,11 @@ headers_add(struct headers *headers, const char *name, const char *value)
 {
 	struct buf *text = &headers->text;
 	size_t name_len = strlen(name);
-	size_t value_len = strcspn(value, "\r\n");
+	size_t value_len = strlen(value);
 
-	if (!is_token(name, name_len) || value[value_len] != '\0')
+	if (!header_is_token(name, name_len) ||
+	    memchr(value, '\r', value_len) != NULL ||
+	    memchr(value, '\n', value_len) != NULL)
 		return false;
 	for (; is_blank(*value); value++)
 		value_len--;
@@ -81,9 +90,9 @@ headers_add(struct headers *headers, const char *name, const char *value)
 bool
 headers_add_int(struct headers *headers, const char *name, int64_t value)
 {
-	char text[24];
+	char text[TEXT_INT_SIZE];
 
-	(void)snprintf(text, sizeof(text), "%lld", (long long)value);
+	(void)text_int(value, text);
 	return headers_add(headers, name, text);
 }
 
@@ -93,9 +102,8 @@ headers_next(const char **cursor, struct header_field *out)
 	const char *line = *cursor;
 
 	while (line != NULL && *line != '\0') {
-		size_t len = strcspn(line, "\n");
-		const char *colon = memchr(line, ':', len);
-		const char *end = line + len;
+		const char *end = strchrnul(line, '\n');
+		const char *colon = memchr(line, ':', (size_t)(end - line));
 		const char *value;
 
 		*cursor = *end == '\n' ? end + 1 : end;
@@ -163,8 +171,8 @@ header_is_hop_by_hop(const char *name, size_t name_len, const char *connection)
 	size_t count = sizeof(hop_by_hop) / sizeof(hop_by_hop[0]);
 
 	for (size_t i = 0; i < count; i++)
-		if (strlen(hop_by_hop[i]) == name_len &&
-		    text_equal_nocase_n(name, name_len, hop_by_hop[i]))
+		if (hop_by_hop[i].len == name_len &&
+		    text_equal_nocase_n(name, name_len, hop_by_hop[i].name))
 			return true;
 	return connection != NULL && list_names(connection, name, name_len);
 }

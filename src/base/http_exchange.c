@@ -224,7 +224,9 @@ http_target(const struct http_exchange *exchange)
 static const char *
 without_tabs(const char *value)
 {
-	return value != NULL ? value + strspn(value, " \t") : NULL;
+	while (value != NULL && (*value == ' ' || *value == '\t'))
+		value++;
+	return value;
 }
 
 const char *

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "callbackd/random.h"
+#include "callbackd/text.h"
 #include "http_private.h"
 
 enum {
@@ -87,16 +88,11 @@ date_now(struct http_server *server)
 }
 
 static void
-put_number(struct buf *out, uint64_t number)
+put_number(struct buf *out, int64_t number)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char text[TEXT_INT_SIZE];
 
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	buf_append(out, digits + at, sizeof(digits) - at);
+	buf_append(out, text, text_int(number, text));
 }
 
 static void
@@ -112,7 +108,7 @@ static void
 put_length(struct buf *out, size_t len)
 {
 	buf_puts(out, "Content-Length: ");
-	put_number(out, len);
+	put_number(out, (int64_t)len);
 	buf_append(out, "\r\n", 2);
 }
 
@@ -120,7 +116,7 @@ static void
 put_status(struct buf *out, int status)
 {
 	buf_puts(out, "HTTP/1.1 ");
-	put_number(out, (uint64_t)status);
+	put_number(out, status);
 	buf_putc(out, ' ');
 	buf_puts(out, phrase_of(status));
 	buf_append(out, "\r\n", 2);

@@ -95,6 +95,26 @@ read_digits(const char **at, int64_t max, int64_t *out)
 	return true;
 }
 
+size_t
+text_int(int64_t number, char out[TEXT_INT_SIZE])
+{
+	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+	char digits[TEXT_INT_SIZE];
+	char *first = digits + sizeof(digits);
+	size_t len;
+
+	do {
+		*--first = (char)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (number < 0)
+		*--first = '-';
+	len = (size_t)(digits + sizeof(digits) - first);
+	memcpy(out, first, len);
+	out[len] = '\0';
+	return len;
+}
+
 bool
 text_int64(const char *text, int64_t min, int64_t max, int64_t *out)
 {

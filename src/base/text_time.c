@@ -101,13 +101,12 @@ moment(const struct pieces *at, int64_t *out_ms)
 
 /* ---- writing ---- */
 
+/* 0 .. 99, as two digits. */
 static void
-put_number(char *out, int digits, int value)
+put_two(char *out, int value)
 {
-	while (digits-- > 0) {
-		out[digits] = (char)('0' + value % 10);
-		value /= 10;
-	}
+	out[0] = (char)('0' + value / 10);
+	out[1] = (char)('0' + value % 10);
 }
 
 void
@@ -123,13 +122,15 @@ text_time(int64_t at_ms, char out[TEXT_TIME_SIZE])
 	civil_from_days(at_ms / MS_PER_DAY, &at);
 	ms_of_day = (int)(at_ms % MS_PER_DAY);
 	memcpy(out, "0000-00-00T00:00:00.000Z", TEXT_TIME_SIZE);
-	put_number(out, 4, at.year);
-	put_number(out + 5, 2, at.month);
-	put_number(out + 8, 2, at.day);
-	put_number(out + 11, 2, ms_of_day / 3600000);
-	put_number(out + 14, 2, ms_of_day / 60000 % 60);
-	put_number(out + 17, 2, ms_of_day / 1000 % 60);
-	put_number(out + 20, 3, ms_of_day % 1000);
+	put_two(out, at.year / 100);
+	put_two(out + 2, at.year % 100);
+	put_two(out + 5, at.month);
+	put_two(out + 8, at.day);
+	put_two(out + 11, ms_of_day / 3600000);
+	put_two(out + 14, ms_of_day / 60000 % 60);
+	put_two(out + 17, ms_of_day / 1000 % 60);
+	out[20] = (char)('0' + ms_of_day / 100 % 10);
+	put_two(out + 21, ms_of_day % 100);
 }
 
 /* ---- scanning ---- */

@@ -16,6 +16,10 @@
 
 #include "plain.h"
 
+enum {
+	TYPICAL_BYTES = 1024 /* of a document without bodies */
+};
+
 static const struct document_facts no_facts = { .estimated_wait_ms = -1 };
 
 /* Writes a key of a constant name behind a comma, and what fits its value. */
@@ -154,6 +158,7 @@ document_append(struct buf *out, const struct job *job,
 {
 	if (facts == NULL)
 		facts = &no_facts;
+	(void)buf_reserve(out, TYPICAL_BYTES); /* at best one step, not three */
 	put_json(out, "{\"id\":");
 	put_uuid(out, job->id);
 	put_member(out, "queue", put_string, job->queue);

@@ -187,14 +187,6 @@ add_text(struct headers *out, const char *name, const char *value)
 }
 
 static bool
-add_int(struct headers *out, const char *name, int64_t value)
-{
-	char text[24];
-	snprintf(text, sizeof(text), "%lld", (long long)value);
-	return headers_add(out, name, text);
-}
-
-static bool
 add_time(struct headers *out, const char *name, int64_t at_ms)
 {
 	char text[TEXT_TIME_SIZE];
@@ -228,12 +220,13 @@ add_facts(struct headers *out, const struct view *view)
 	    job->status != JOB_SUCCEEDED;
 	return add_text(out, "Job-Event", view->type) &&
 	    add_text(out, "Job-Queue", job->queue) &&
-	    add_int(out, "Job-Attempts", job->attempts) &&
+	    headers_add_int(out, "Job-Attempts", job->attempts) &&
 	    add_time(out, "Job-Created-At", job->created_at_ms) &&
 	    add_time(out, "Job-Started-At", job->started_at_ms) &&
 	    add_time(out, "Job-Finished-At", job->finished_at_ms) &&
 	    (job->response_status == 0 ||
-		add_int(out, "Job-Response-Status", job->response_status)) &&
+		headers_add_int(out, "Job-Response-Status",
+		    job->response_status)) &&
 	    add_text(out, "Job-Error",
 		has_error ? job_error_name(job->error) : NULL) &&
 	    add_location(out, view);

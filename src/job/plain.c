@@ -86,16 +86,8 @@ put_joined(struct buf *out, const char *first, const char *second)
 void
 put_int(struct buf *out, int64_t value)
 {
-	char digits[24];
-	size_t at = sizeof(digits);
-	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-	do {
-		digits[--at] = (char)('0' + rest % 10);
-		rest /= 10;
-	} while (rest > 0);
-	if (value < 0)
-		digits[--at] = '-';
-	buf_append(out, digits + at, sizeof(digits) - at);
+	char text[TEXT_INT_SIZE];
+	buf_append(out, text, text_int(value, text));
 }
 
 void

@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -285,10 +284,16 @@ signer_free(struct signer **signer)
 static bool
 prepare(struct message *message, const char *id, int64_t timestamp_s)
 {
-	int len = snprintf(message->prefix, sizeof(message->prefix), "%s.%lld.",
-	    id, (long long)timestamp_s);
-	message->prefix_len = (size_t)len;
-	return len > 0 && (size_t)len < sizeof(message->prefix);
+	size_t len = strlen(id);
+	char *end = message->prefix + len;
+	if (len + sizeof("..") + TEXT_INT_SIZE > sizeof(message->prefix))
+		return false;
+	memcpy(message->prefix, id, len);
+	*end++ = '.';
+	end += text_int(timestamp_s, end);
+	*end++ = '.';
+	message->prefix_len = (size_t)(end - message->prefix);
+	return true;
 }
 
 /* One signature, SIGNATURE_LEN characters and a NUL. */

@@ -72,24 +72,33 @@ is_dash_at(size_t at)
 	return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
+/* The lowest of value's hexadecimal digits; returns what follows them. */
+static char *
+put_hex(char *out, uint64_t value, int digits)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int at = digits; at-- > 0; value >>= 4)
+		out[at] = hex[value & 0xf];
+	return out + digits;
+}
+
 void
 uuid_text(struct uuid id, char out[UUID_TEXT_SIZE])
 {
-	static const char digits[] = "0123456789abcdef";
-	uint64_t half = high_half(id);
-	unsigned given = 0;
+	uint64_t high = high_half(id);
+	uint64_t low = low_half(id);
 
-	for (size_t at = 0; at < UUID_TEXT_SIZE - 1; at++) {
-		if (is_dash_at(at)) {
-			out[at] = '-';
-			continue;
-		}
-		if (given++ == 16)
-			half = low_half(id);
-		out[at] = digits[half >> 60];
-		half <<= 4;
-	}
-	out[UUID_TEXT_SIZE - 1] = '\0';
+	out = put_hex(out, high >> 32, 8);
+	*out++ = '-';
+	out = put_hex(out, high >> 16, 4);
+	*out++ = '-';
+	out = put_hex(out, high, 4);
+	*out++ = '-';
+	out = put_hex(out, low >> 48, 4);
+	*out++ = '-';
+	out = put_hex(out, low, 12);
+	*out = '\0';
 }
 
 /* -1 for anything but a hexadecimal digit. */

@@ -45,7 +45,8 @@
 enum {
 	IDLE_MAX_S = 1,       /* libcurl counts whole seconds: below 2 s */
 	LIFETIME_MAX_S = 300, /* so that a name that moves is looked up again */
-	KEEPALIVE_S = 60      /* TCP probes while an upstream takes its time */
+	KEEPALIVE_S = 60,     /* TCP probes while an upstream takes its time */
+	READ_BYTES = 8192     /* at once: held by each transfer under way */
 };
 
 bool
@@ -190,6 +191,7 @@ set_limits(CURL *easy)
 		{ CURLOPT_TCP_KEEPALIVE, 1 },
 		{ CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S },
 		{ CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S },
+		{ CURLOPT_BUFFERSIZE, READ_BYTES },
 		{ CURLOPT_MAXAGE_CONN, IDLE_MAX_S },
 		{ CURLOPT_MAXLIFETIME_CONN, LIFETIME_MAX_S },
 	};
@@ -198,7 +200,9 @@ set_limits(CURL *easy)
 		if (curl_easy_setopt(easy, settings[i].option,
 			settings[i].value) != CURLE_OK)
 			return false;
+	/* Without its list of exceptions the environment is searched for one. */
 	return curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+	    curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") ==
 	    CURLE_OK;
 }
@@ -286,19 +290,6 @@ put_back(struct transfer *transfer)
 }
 
 /* ---- the request ---- */
-
-/* RFC 9110, 9.1: anything that is a token. libcurl would send a blank or a line
- * end as it is. */
-static bool
-is_method(const char *method)
-{
-	size_t len = strspn(method,
-	    "!#$%&'*+-.^_`|~0123456789"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz");
-
-	return len > 0 && method[len] == '\0';
-}
 
 /* libcurl's parser takes "http:/x" for "http://x", and blanks for %20. */
 static bool
@@ -456,7 +447,8 @@ transfer_start(struct transfer_pool *pool,
 
 	assert(request->policy != NULL);
 	assert(request->connect_ms >= 1 && request->total_ms >= 1);
-	if (!is_method(request->method))
+	/* libcurl would send a blank or a line end as it is. */
+	if (!header_is_token(request->method, strlen(request->method)))
 		return NULL;
 	transfer = take(pool);
 	if (transfer == NULL)

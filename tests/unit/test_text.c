@@ -43,6 +43,25 @@ static const struct {
 	{ "-9223372036854775809", INT64_MIN, 0, false, 0 },
 };
 
+START_TEST(integers_are_written_in_decimal)
+{
+	static const struct {
+		int64_t number;
+		const char *text;
+	} numbers[] = { { 0, "0" }, { 7, "7" }, { -7, "-7" }, { 10, "10" },
+		{ 1357, "1357" }, { INT64_MAX, "9223372036854775807" },
+		{ INT64_MIN, "-9223372036854775808" } };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		char text[TEXT_INT_SIZE];
+
+		ck_assert_uint_eq(text_int(numbers[i].number, text),
+		    strlen(numbers[i].text));
+		ck_assert_str_eq(text, numbers[i].text);
+	}
+}
+END_TEST
+
 START_TEST(integers_are_read_whole_and_within_bounds)
 {
 	for (size_t i = 0; i < COUNT(integers); i++) {
@@ -513,6 +532,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_test(tcase, integers_are_written_in_decimal);
 	tcase_add_test(tcase, integers_are_read_whole_and_within_bounds);
 	tcase_add_test(tcase, durations_have_a_unit_or_are_seconds);
 	tcase_add_test(tcase, sizes_count_in_powers_of_1024);
