@@ -34,9 +34,9 @@
 struct command {
 	struct loop *loop;
 	struct conf *conf;
-	char *folder;           /* of the conf's file, which a reload does not
-	                         * change; NULL: none */
-	struct errand *errands; /* under way */
+	char *folder; /* of the conf's file, which a reload does not change;
+	               * NULL: none */
+	struct roster roster;
 	void (*ended)(struct run *run, void *arg);
 	void *arg;
 };
@@ -83,9 +83,7 @@ free_watches(struct errand *errand)
 static void
 drop_errand(struct errand *errand)
 {
-	*errand->link = errand->next;
-	if (errand->next != NULL)
-		errand->next->link = errand->link;
+	roster_leave(&errand->entry);
 	free_watches(errand);
 	buf_free(&errand->output);
 	free(errand->result_type);
@@ -100,13 +98,8 @@ add_errand(struct command *command, struct run *run)
 	if (errand == NULL)
 		return NULL;
 	errand->command = command;
-	errand->run = run;
 	errand->loop = command->loop;
-	errand->next = command->errands;
-	errand->link = &command->errands;
-	if (errand->next != NULL)
-		errand->next->link = &errand->next;
-	command->errands = errand;
+	roster_join(&command->roster, &errand->entry, run);
 	return errand;
 }
 
@@ -114,17 +107,17 @@ add_errand(struct command *command, struct run *run)
 void
 command_abandon(struct command *command)
 {
+	struct roster_entry *entry = command->roster.first;
 	struct child_end end;
 
-	for (struct errand *errand = command->errands; errand != NULL;
-	     errand = errand->next)
-		child_signal(&errand->child, SIGKILL);
-	while (command->errands != NULL) {
-		struct errand *errand = command->errands;
+	for (; entry != NULL; entry = entry->next)
+		child_signal(&((struct errand *)entry)->child, SIGKILL);
+	while ((entry = command->roster.first) != NULL) {
+		struct errand *errand = (struct errand *)entry;
 
 		free_watches(errand);
 		(void)child_reap(&errand->child, REAP_MS, &end);
-		run_free(&errand->run);
+		run_free(&entry->run);
 		drop_errand(errand);
 	}
 }
@@ -200,7 +193,7 @@ end_cb(void *arg)
 {
 	struct errand *errand = arg;
 	struct command *command = errand->command;
-	struct run *run = errand->run;
+	struct run *run = errand->entry.run;
 	struct child_end end;
 	bool has_ended = child_has_ended(&errand->child);
 
@@ -217,14 +210,6 @@ end_cb(void *arg)
 }
 
 /* ---- its beginning ---- */
-
-static int64_t
-timeout_of(const struct conf_queue *queue, const struct job *job)
-{
-	if (job->timeout_ms > 0 && job->timeout_ms < queue->timeout_ms)
-		return job->timeout_ms;
-	return queue->timeout_ms;
-}
 
 /* Everything that could be missing is made before the program begins, but for
  * the watches of its descriptors. */
@@ -251,7 +236,7 @@ begin(struct errand *errand, const struct conf_queue *queue, int64_t timeout_ms)
 {
 	struct loop *loop = errand->command->loop;
 	struct environment environment;
-	int error = environment_make(&environment, errand->run,
+	int error = environment_make(&environment, errand->entry.run,
 	    loop_wall_ms(loop) + timeout_ms);
 
 	if (error != 0)
@@ -293,7 +278,7 @@ static void
 break_off(struct errand *errand)
 {
 	struct command *command = errand->command;
-	struct run *run = errand->run;
+	struct run *run = errand->entry.run;
 	struct child_end end;
 
 	child_signal(&errand->child, SIGKILL);
@@ -322,7 +307,7 @@ command_start(struct command *command, struct run *run)
 		    "the queue is no longer configured");
 		return;
 	}
-	timeout_ms = timeout_of(queue, &run->job);
+	timeout_ms = roster_timeout_ms(queue, &run->job);
 	errand = add_errand(command, run);
 	error = errand != NULL && prepare(errand, queue)
 	    ? begin(errand, queue, timeout_ms)
@@ -343,10 +328,8 @@ command_start(struct command *command, struct run *run)
 void
 command_cancel(struct command *command, int64_t job_seq)
 {
-	struct errand *errand = command->errands;
+	struct roster_entry *entry = roster_find(&command->roster, job_seq);
 
-	while (errand != NULL && errand->run->job.id.seq != job_seq)
-		errand = errand->next;
-	if (errand != NULL)
-		errand_end_early(errand, ERROR_CANCELLED);
+	if (entry != NULL)
+		errand_end_early((struct errand *)entry, ERROR_CANCELLED);
 }

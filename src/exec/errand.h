@@ -9,11 +9,12 @@
 #include "callbackd/loop.h"
 #include "callbackd/run.h"
 #include "child.h"
+#include "roster.h"
 #include "tail.h"
 
 struct errand {
+	struct roster_entry entry; /* first */
 	struct command *command;
-	struct run *run;
 	struct loop *loop;
 	struct child child;
 	struct loop_watch *in_watch, *out_watch, *err_watch, *end_watch;
@@ -24,8 +25,6 @@ struct errand {
 	struct tail tail;
 	char *result_type; /* the queue's */
 	int64_t begun_mono_ms;
-	struct errand *next;
-	struct errand **link;
 };
 
 /* command.c: tells the group to end, and kills it when it does not. Only the

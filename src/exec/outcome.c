@@ -38,7 +38,7 @@ name_end(const struct errand *errand, const struct child_end *end)
 static bool
 keep_result(struct errand *errand)
 {
-	struct run *run = errand->run;
+	struct run *run = errand->entry.run;
 	struct headers headers;
 
 	headers_init(&headers);
@@ -94,7 +94,7 @@ tell_end(char *out, size_t size, const struct errand *errand,
 static void
 explain(struct errand *errand, const struct child_end *end)
 {
-	struct run *run = errand->run;
+	struct run *run = errand->entry.run;
 	char tail[TAIL_TEXT_SIZE];
 	int len = tell_end(run->detail, sizeof(run->detail), errand, end);
 
@@ -109,7 +109,7 @@ explain(struct errand *errand, const struct child_end *end)
 void
 outcome_judge(struct errand *errand, const struct child_end *end)
 {
-	struct run *run = errand->run;
+	struct run *run = errand->entry.run;
 
 	run->duration_ms = loop_mono_ms(errand->loop) - errand->begun_mono_ms;
 	run->verdict = verdict_of_run(name_end(errand, end), 200, &run->error);

@@ -28,7 +28,7 @@ end_input(struct errand *errand)
 static void
 feed(struct errand *errand)
 {
-	const struct blob *body = errand->run->request.body;
+	const struct blob *body = errand->entry.run->request.body;
 	size_t left = blob_len(body) - errand->fed_bytes;
 	ssize_t put = 0;
 

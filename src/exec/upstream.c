@@ -18,6 +18,7 @@
 #include "callbackd/headers.h"
 #include "callbackd/openfaas.h"
 #include "callbackd/transfer.h"
+#include "roster.h"
 
 #define KEPT_CONNECTIONS 256
 #define CONNECT_MAX_MS 10000
@@ -27,18 +28,16 @@ struct upstream {
 	struct loop *loop;
 	struct conf *conf;
 	struct transfer_pool *pool;
-	struct errand *errands; /* under way */
+	struct roster roster;
 	void (*ended)(struct run *run, void *arg);
 	void *arg;
 };
 
 /* One run under way. */
 struct errand {
+	struct roster_entry entry; /* first */
 	struct upstream *upstream;
-	struct run *run;
 	struct transfer *transfer;
-	struct errand *next;
-	struct errand **link;
 };
 
 /* The operator's own addresses are trusted. */
@@ -65,9 +64,7 @@ upstream_new(struct loop *loop, struct conf *conf,
 static void
 drop_errand(struct errand *errand)
 {
-	*errand->link = errand->next;
-	if (errand->next != NULL)
-		errand->next->link = errand->link;
+	roster_leave(&errand->entry);
 	free(errand);
 }
 
@@ -79,23 +76,20 @@ add_errand(struct upstream *upstream, struct run *run)
 	if (errand == NULL)
 		return NULL;
 	errand->upstream = upstream;
-	errand->run = run;
-	errand->next = upstream->errands;
-	errand->link = &upstream->errands;
-	if (errand->next != NULL)
-		errand->next->link = &errand->next;
-	upstream->errands = errand;
+	roster_join(&upstream->roster, &errand->entry, run);
 	return errand;
 }
 
 void
 upstream_abandon(struct upstream *upstream)
 {
-	while (upstream->errands != NULL) {
-		struct errand *errand = upstream->errands;
+	struct roster_entry *entry;
+
+	while ((entry = upstream->roster.first) != NULL) {
+		struct errand *errand = (struct errand *)entry;
 
 		transfer_cancel(&errand->transfer);
-		run_free(&errand->run);
+		run_free(&entry->run);
 		drop_errand(errand);
 	}
 }
@@ -198,7 +192,7 @@ transfer_done_cb(struct transfer_result *result, void *arg)
 {
 	struct errand *errand = arg;
 	struct upstream *upstream = errand->upstream;
-	struct run *run = errand->run;
+	struct run *run = errand->entry.run;
 
 	drop_errand(errand);
 	run->verdict = verdict_of_run(result->error, result->status,
@@ -221,14 +215,13 @@ transfer_done_cb(struct transfer_result *result, void *arg)
 void
 upstream_cancel(struct upstream *upstream, int64_t job_seq)
 {
-	struct errand *errand = upstream->errands;
+	struct roster_entry *entry = roster_find(&upstream->roster, job_seq);
+	struct errand *errand = (struct errand *)entry;
 	struct run *run;
 
-	while (errand != NULL && errand->run->job.id.seq != job_seq)
-		errand = errand->next;
-	if (errand == NULL)
+	if (entry == NULL)
 		return;
-	run = errand->run;
+	run = entry->run;
 	transfer_cancel(&errand->transfer);
 	drop_errand(errand);
 	run->verdict = VERDICT_FINAL;
@@ -236,20 +229,12 @@ upstream_cancel(struct upstream *upstream, int64_t job_seq)
 	give_back(upstream, run);
 }
 
-static int64_t
-timeout_of(const struct conf_queue *queue, const struct job *job)
-{
-	if (job->timeout_ms > 0 && job->timeout_ms < queue->timeout_ms)
-		return job->timeout_ms;
-	return queue->timeout_ms;
-}
-
 static bool
 start_transfer(struct errand *errand, const struct conf_queue *queue)
 {
 	struct upstream *upstream = errand->upstream;
-	struct run *run = errand->run;
-	int64_t timeout_ms = timeout_of(queue, &run->job);
+	struct run *run = errand->entry.run;
+	int64_t timeout_ms = roster_timeout_ms(queue, &run->job);
 	struct headers headers;
 	char *url = build_url(queue, &run->job);
 
