@@ -61,7 +61,7 @@ enum job_error {
 	ERROR_TIMEOUT_BODY,    /* the answer began, but did not end in time */
 	ERROR_STATUS_4XX,
 	ERROR_STATUS_5XX,
-	ERROR_REDIRECT,            /* 3xx: never followed */
+	ERROR_REDIRECT,            /* 3xx: not followed */
 	ERROR_TARGET_DENIED,       /* the address policy forbids it */
 	ERROR_TOO_LARGE,           /* the answer is over its ceiling */
 	ERROR_GONE,                /* 410 from a receiver */

@@ -34,6 +34,7 @@ struct run {
 	enum verdict verdict;
 	enum job_error error;
 	bool never_began; /* surely: at-most-once queues try again */
+	bool has_begun;   /* surely: they do not, whatever came afterwards */
 	char detail[RUN_DETAIL_SIZE];
 	int status;         /* of the answer; 0: none */
 	char *content_type; /* owned */

@@ -2,7 +2,9 @@
  *
  * One for each loop; used on that loop's thread. A run comes in, one HTTP
  * exchange is made with the queue's upstream, what came of it is written into
- * the run, and the run goes back to the ledger. Knows nothing of callbacks.
+ * the run, and the run goes back to the ledger. Where the queue wants it, an
+ * upstream that has taken the job with a 202 is asked for its answer later, which
+ * is then what came of it. Knows nothing of callbacks.
  */
 #ifndef CALLBACKD_UPSTREAM_H
 #define CALLBACKD_UPSTREAM_H

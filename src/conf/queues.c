@@ -100,6 +100,16 @@ read_upstream(struct build *build, const struct stated *section,
 }
 
 static void
+check_async_upstream(struct build *build, const struct stated *section,
+    const struct conf_queue *queue)
+{
+	if (queue->async_poll && queue->executor != EXECUTOR_HTTP)
+		complain_at(build->out,
+		    stated_value(section, "async_upstream", 0)->line,
+		    "async_upstream \"poll\" is for executor \"http\" only");
+}
+
+static void
 read_command(struct build *build, const struct stated *section,
     struct conf_queue *queue)
 {
@@ -220,6 +230,7 @@ read_queue(struct build *build, const struct stated *section,
 	read_backoff(build, section, &queue->backoff);
 	read_path(build, section, queue);
 	read_upstream(build, section, queue);
+	check_async_upstream(build, section, queue);
 	read_command(build, section, queue);
 	read_result_type(build, section, queue);
 }

@@ -192,7 +192,6 @@ static const struct not_yet {
 	const char *value;
 } not_yet[] = {
 	{ PLACE_TOP, "store", "postgresql://*" },
-	{ PLACE_QUEUE, "async_upstream", "poll" },
 	{ PLACE_QUEUE, "on_ordered_failure", "block" },
 	{ PLACE_QUEUE, "on_ordered_failure", "park" },
 	{ PLACE_CALLBACK, "signing_key_file", "*" },

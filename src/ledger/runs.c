@@ -138,8 +138,10 @@ may_run_again(const struct ledger *ledger, const struct run *run)
 
 	if (job->attempts >= job->max_attempts)
 		return false;
-	return !runs_at_most_once(ledger, job->queue) || run->never_began ||
-	    verdict_never_began(run->error, run->status);
+	if (!runs_at_most_once(ledger, job->queue))
+		return true;
+	return run->never_began ||
+	    (!run->has_begun && verdict_never_began(run->error, run->status));
 }
 
 static enum job_move

@@ -17,14 +17,22 @@ reply_text(struct peer_conn *conn, int status, const char *text)
 		.len = strlen(text) });
 }
 
-/* An answer with one more field, as "Name: value". */
-static void
-reply_field(struct peer_conn *conn, int status, const char *field)
+static struct evbuffer *
+new_fields(void)
 {
 	struct evbuffer *fields = evbuffer_new();
 
 	if (!fields)
 		err(1, "answer");
+	return fields;
+}
+
+/* An answer with one more field, as "Name: value". */
+static void
+reply_field(struct peer_conn *conn, int status, const char *field)
+{
+	struct evbuffer *fields = new_fields();
+
 	evbuffer_add_printf(fields, "%s\r\n", field);
 	peer_reply(conn,
 	    &(struct peer_reply){ .status = status, .fields = fields });
@@ -166,6 +174,72 @@ answer_retry_after(struct peer_conn *conn)
 	}
 	retry_after_field(conn, field, sizeof(field));
 	reply_field(conn, asked_status(conn, 503), field);
+}
+
+/* The Location that the parameter asks for. */
+static void
+add_location(const struct peer_conn *conn, const char *name,
+    struct evbuffer *fields)
+{
+	char to[1024];
+
+	if (peer_query(conn, name, 0, to, sizeof(to)))
+		evbuffer_add_printf(fields, "Location: %s\r\n", to);
+}
+
+static void
+add_retry_after(const struct peer_conn *conn, struct evbuffer *fields)
+{
+	char field[80];
+
+	if (peer_query_int(conn, "s", -1) < 0)
+		return;
+	retry_after_field(conn, field, sizeof(field));
+	evbuffer_add_printf(fields, "%s\r\n", field);
+}
+
+static void
+reply_later(struct peer_conn *conn, const char *location)
+{
+	static const char text[] = "at work\n";
+	struct evbuffer *fields = new_fields();
+
+	add_location(conn, location, fields);
+	add_retry_after(conn, fields);
+	peer_reply(conn,
+	    &(struct peer_reply){ .status = 202,
+		.type = "text/plain",
+		.fields = fields,
+		.body = text,
+		.len = sizeof(text) - 1 });
+	evbuffer_free(fields);
+}
+
+static void
+answer_taken(struct peer_conn *conn)
+{
+	reply_later(conn, "to");
+}
+
+static void
+answer_pending(struct peer_conn *conn)
+{
+	static const char text[] = "done\n";
+	struct evbuffer *fields;
+
+	if (peer_request(conn)->nth <= peer_query_int(conn, "times", 1)) {
+		reply_later(conn, "next");
+		return;
+	}
+	fields = new_fields();
+	add_location(conn, "to", fields);
+	peer_reply(conn,
+	    &(struct peer_reply){ .status = asked_status(conn, 200),
+		.type = "text/plain",
+		.fields = fields,
+		.body = text,
+		.len = sizeof(text) - 1 });
+	evbuffer_free(fields);
 }
 
 static void
@@ -313,10 +387,12 @@ static const struct manner {
 	{ "/huge-length", answer_huge_length },
 	{ "/interim", answer_interim },
 	{ "/ok", answer_ok },
+	{ "/pending", answer_pending },
 	{ "/redirect", answer_redirect },
 	{ "/reset", answer_reset },
 	{ "/retry-after", answer_retry_after },
 	{ "/status/", answer_status },
+	{ "/taken", answer_taken },
 	{ "/until-close", answer_until_close },
 };
 

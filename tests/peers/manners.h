@@ -13,6 +13,13 @@
  *                                  for one key, then 200
  *   /fail-times?n=&status=         500 (or status) so often for one key, then
  *                                  200
+ *   /taken?to=&s=&form=date        202 with that Location, and Retry-After with
+ *                                  s=
+ *   /pending?times=&s=&form=date&next=&status=&to=
+ *                                  202 so often for one key, with Retry-After
+ *                                  and Location as above where s= and next=
+ *                                  are given; then 200 (or status), with
+ *                                  Location where to= is
  *   /hang                          never answers
  *   /cut?size=&chunked=1           half of what was promised, then closes
  *   /reset?bytes=                  TCP reset, after so many bytes of the answer

@@ -326,6 +326,9 @@ static const struct bad {
 	{ "upstream for command",
 	    IN_COMMAND("command = cat\nupstream = \"http://h/\"\n"),
 	    "4: upstream is for executor \"http\" only" },
+	{ "polling a command",
+	    IN_COMMAND("command = cat\nasync_upstream = poll\n"),
+	    "4: async_upstream \"poll\" is for executor \"http\" only" },
 	{ "result type for http", IN_QUEUE("result_type = \"image/png\"\n"),
 	    "2: result_type is for executor \"command\" only" },
 	{ "result type that is none",
@@ -411,8 +414,6 @@ static const struct bad {
 	    "\"endpoint.disabled\" and \"queue.full\"" },
 
 	/* legal, but not yet */
-	{ "async upstream", IN_QUEUE("async_upstream = \"poll\"\n"),
-	    "2: async_upstream \"poll\" is not supported by this version" },
 	{ "block", IN_QUEUE("on_ordered_failure = block\n"),
 	    "2: on_ordered_failure \"block\" is not supported by this "
 	    "version" },
