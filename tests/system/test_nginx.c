@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "callbackd/sign.h"
+#include "report.h"
 #include "socket.h"
 #include "stream.h"
 
@@ -115,15 +116,27 @@ replace(char *text, const char *from, const char *to)
 }
 
 static void
+page_path(char out[PATH_SIZE])
+{
+	const char *top = getenv("top_srcdir");
+
+	snprintf(out, PATH_SIZE, "%s/contrib/watch.html",
+	    top != NULL ? top : ".");
+	report_absolute(out);
+}
+
+static void
 write_site(struct front *front, const char *buffering)
 {
 	const char *top = getenv("top_srcdir");
-	char path[PATH_SIZE], server[256], listen[512];
+	char path[PATH_SIZE], server[256], listen[512], alias[PATH_SIZE + 16];
 	char *site;
 
 	snprintf(path, sizeof(path), "%s/contrib/nginx.conf",
 	    top != NULL ? top : ".");
 	site = file_text(path, NULL);
+	page_path(path);
+	snprintf(alias, sizeof(alias), "alias %s;", path);
 	snprintf(server, sizeof(server), "server %s;", front->inside);
 	snprintf(listen, sizeof(listen), "listen %s; listen %s ssl http2;",
 	    front->outside, front->tls);
@@ -135,6 +148,12 @@ write_site(struct front *front, const char *buffering)
 	site = replace(site, "/etc/ssl/private/" NAME ".key",
 	    path_in(front, "front.key"));
 	site = replace(site, "proxy_buffering on;", buffering);
+	/* The page is served where somebody wants it. */
+	site = replace(site, "#location = /watch {", "location = /watch {");
+	site = replace(site,
+	    "#\talias /usr/local/share/doc/callbackd/watch.html;", alias);
+	site = replace(site, "#\tdefault_type text/html;",
+	    "default_type text/html; }");
 	file_write(path_in(front, "site.conf"), site, 0600);
 	free(site);
 }
@@ -581,6 +600,28 @@ START_TEST(many_requests_share_few_connections)
 }
 END_TEST
 
+START_TEST(the_page_comes_from_the_origin_of_the_jobs)
+{
+	struct front front;
+	struct reply reply;
+	char path[PATH_SIZE];
+	char *page;
+
+	front_open(&front, "", "");
+	page_path(path);
+	page = file_text(path, NULL);
+	api(&front.world, "GET", "/watch", "", NULL, &reply);
+	ck_assert_int_eq(reply.status, 200);
+	ck_assert_str_eq(reply_header(&reply, "Content-Type"), "text/html");
+	ck_assert_str_eq(reply.body, page);
+	/* Nothing from elsewhere. */
+	ck_assert_ptr_null(strstr(page, "//"));
+	reply_clear(&reply);
+	free(page);
+	front_close(&front);
+}
+END_TEST
+
 /* ---- over TLS, by HTTP/2, as somebody from outside ---- */
 
 #define PUBLIC_URL "public_url = \"https://" NAME ":%d\"\n"
@@ -730,6 +771,7 @@ main(void)
 		paths_and_fields_arrive_as_the_client_wrote_them,
 		a_result_gives_no_orders_to_nginx,
 		many_requests_share_few_connections,
+		the_page_comes_from_the_origin_of_the_jobs,
 		from_outside_links_lead_back_and_the_client_is_known,
 		events_come_at_once_by_http_2,
 		a_restart_of_the_daemon_is_seen_and_survived,
