@@ -1,4 +1,5 @@
-/* floor_post.c - a curl multi on libevent and nothing before it.
+/* floor_post.c - a curl multi on libevent and nothing before it, with nothing
+ * to say, or with what callbackd has to say by its interface.
  *
  * 1. A socket's event stays registered from one transfer to the next and is
  *    deleted when curl closes the socket: the cheapest way known.
@@ -23,20 +24,52 @@
 #include "tally.h"
 #include "wire.h"
 
-enum { SOCKETS_MAX = 1024 };
+enum { SOCKETS_MAX = 1024, KINDS = 2 };
+
+/* The fields and the size of a kind of request. */
+struct kind {
+	const char *const *fields;
+	long body_bytes;
+};
+
+static const char *const no_fields[] = { "Expect:", NULL };
+
+static const char *const fields_of_a_run[] = { "Expect:", "Accept:",
+	"Content-Type: text/plain", "X-Forwarded-For: 127.0.0.1",
+	"X-Forwarded-Proto: http", "X-Forwarded-Host: 127.0.0.1:8080",
+	"Job-Id: 0198c5d2-7a30-7cc3-98c4-dc0c0c07398f",
+	"Idempotency-Key: 0198c5d2-7a30-7cc3-98c4-dc0c0c07398f",
+	"Job-Attempt: 1", "Job-Deadline: 2026-11-20T13:43:54.538Z", NULL };
+
+static const char *const fields_of_a_callback[] = { "Expect:", "Accept:",
+	"Content-Type: application/json",
+	"Job-Id: 0198c5d2-7a30-7cc3-98c4-dc0c0c07398f", "Job-Status: succeeded",
+	"Webhook-Attempt: 1", "Webhook-Attempts-Left: 9",
+	"User-Agent: callbackd/0.1.0",
+	"webhook-id: 0198c5d2-7a30-7cc4-a607-11d81cd1c3c7",
+	"webhook-timestamp: 1795181934",
+	"webhook-signature: v1,tunRg01b9lqdHRFY+w4B2HMOt9o9CSFC00NTL11HYcc=",
+	NULL };
+
+static const struct kind bare[KINDS] = { { no_fields, FLOOR_BODY_BYTES },
+	{ no_fields, FLOOR_BODY_BYTES } };
+static const struct kind as_sent[KINDS] = { { fields_of_a_run,
+						FLOOR_BODY_BYTES },
+	{ fields_of_a_callback, FLOOR_DOCUMENT_BYTES } };
 
 struct poster {
 	struct event_base *base;
 	struct event *timer;
 	CURLM *multi;
-	struct curl_slist *fields;
+	const struct kind *kinds; /* KINDS; transfers take turns */
+	struct curl_slist *fields[KINDS];
 	struct event *events[SOCKETS_MAX]; /* by descriptor */
 	short wanted[SOCKETS_MAX];
 	int count;
 	int64_t begun_us;
 	int64_t ended_us;
 	char url[64];
-	char body[FLOOR_BODY_BYTES + 1];
+	char body[FLOOR_DOCUMENT_BYTES];
 };
 
 /* ---- what is done ---- */
@@ -158,7 +191,7 @@ discard_cb(char *bytes, size_t size, size_t count, void *owner)
 }
 
 static CURL *
-new_easy(struct poster *poster)
+new_easy(struct poster *poster, int kind)
 {
 	CURL *easy = curl_easy_init();
 
@@ -166,8 +199,9 @@ new_easy(struct poster *poster)
 		give_up("curl_easy_init");
 	curl_easy_setopt(easy, CURLOPT_URL, poster->url);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, poster->body);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)FLOOR_BODY_BYTES);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, poster->fields);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE,
+	    poster->kinds[kind].body_bytes);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, poster->fields[kind]);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard_cb);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket_cb);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, poster);
@@ -176,14 +210,25 @@ new_easy(struct poster *poster)
 	return easy;
 }
 
+static struct curl_slist *
+list_of(const char *const *fields)
+{
+	struct curl_slist *list = NULL;
+
+	for (; *fields != NULL; fields++)
+		list = curl_slist_append(list, *fields);
+	return list;
+}
+
 static void
 prepare(struct poster *poster, uint16_t port)
 {
 	snprintf(poster->url, sizeof(poster->url), "http://127.0.0.1:%u/bench/",
 	    port);
-	memset(poster->body, 'x', FLOOR_BODY_BYTES);
+	memset(poster->body, 'x', sizeof(poster->body));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	poster->fields = curl_slist_append(NULL, "Expect:");
+	for (int i = 0; i < KINDS; i++)
+		poster->fields[i] = list_of(poster->kinds[i].fields);
 	poster->base = event_base_new();
 	poster->multi = curl_multi_init();
 	poster->timer = event_new(poster->base, -1, 0, timer_cb, poster);
@@ -203,7 +248,7 @@ post_all(struct poster *poster, uint16_t port)
 
 	prepare(poster, port);
 	for (int i = 0; i < FLOOR_CONNECTIONS; i++) {
-		easies[i] = new_easy(poster);
+		easies[i] = new_easy(poster, i % KINDS);
 		curl_multi_add_handle(poster->multi, easies[i]);
 	}
 	event_base_dispatch(poster->base);
@@ -212,13 +257,14 @@ post_all(struct poster *poster, uint16_t port)
 		curl_easy_cleanup(easies[i]);
 	}
 	curl_multi_cleanup(poster->multi);
-	curl_slist_free_all(poster->fields);
+	for (int i = 0; i < KINDS; i++)
+		curl_slist_free_all(poster->fields[i]);
 	event_free(poster->timer);
 	event_base_free(poster->base);
 }
 
-double
-floor_post_us(void)
+static double
+measure_us(const struct kind *kinds)
 {
 	struct poster *poster = calloc(1, sizeof(*poster));
 	struct tally tally = { 0 };
@@ -231,10 +277,23 @@ floor_post_us(void)
 		give_up("fork");
 	while (child == 0)
 		wire_turn(wire, -1);
+	poster->kinds = kinds;
 	post_all(poster, sink_upstream_port(sink));
 	us = (double)(poster->ended_us - poster->begun_us) / FLOOR_JOBS;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	free(poster);
 	return 2 * us;
+}
+
+double
+floor_post_us(void)
+{
+	return measure_us(bare);
+}
+
+double
+floor_post_as_sent_us(void)
+{
+	return measure_us(as_sent);
 }
