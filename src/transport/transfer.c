@@ -34,13 +34,13 @@
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "callbackd/clock.h"
 #include "callbackd/reserve.h"
+#include "callbackd/text.h"
 
 enum {
 	IDLE_MAX_S = 1,       /* libcurl counts whole seconds: below 2 s */
@@ -117,12 +117,21 @@ is_allowed_text(struct transfer *transfer, const char *ip)
 	return false;
 }
 
+static void
+write_address(const char *ip, int port, char out[ADDRESS_SIZE])
+{
+	bool is_v6 = strchr(ip, ':') != NULL;
+	char *end = stpcpy(stpcpy(out, is_v6 ? "[" : ""), ip);
+
+	end = stpcpy(end, is_v6 ? "]:" : ":");
+	(void)text_int(port, end);
+}
+
 static int
 before_sending_cb(void *arg, char *peer_ip, char *own_ip, int peer_port,
     int own_port)
 {
 	struct transfer *transfer = arg;
-	const char *form = strchr(peer_ip, ':') ? "[%s]:%d" : "%s:%d";
 
 	(void)own_ip;
 	(void)own_port;
@@ -134,8 +143,7 @@ before_sending_cb(void *arg, char *peer_ip, char *own_ip, int peer_port,
 	if (transfer->sent_count > 1)
 		return CURL_PREREQFUNC_ABORT;
 	transfer->connected_us = clock_mono_us();
-	snprintf(transfer->address, sizeof(transfer->address), form, peer_ip,
-	    peer_port);
+	write_address(peer_ip, peer_port, transfer->address);
 	return CURL_PREREQFUNC_OK;
 }
 
@@ -253,6 +261,7 @@ transfer_free(struct transfer *transfer)
 	loop_timer_free(&transfer->timer);
 	curl_easy_cleanup(transfer->easy);
 	curl_url_cleanup(transfer->url);
+	free(transfer->origin);
 	free(transfer);
 }
 
@@ -308,15 +317,56 @@ is_url(const char *url)
 	return true;
 }
 
+/* Only what follows the origin is another. */
+static bool
+set_target(struct transfer *transfer, const char *target)
+{
+	const char *query = strchrnul(target, '?');
+	char *path = text_copy_n(target, (size_t)(query - target));
+	bool is_set = path != NULL &&
+	    curl_url_set(transfer->url, CURLUPART_PATH, path, 0) == CURLUE_OK &&
+	    curl_url_set(transfer->url, CURLUPART_QUERY,
+		*query == '?' ? query + 1 : NULL, 0) == CURLUE_OK;
+
+	free(path);
+	return is_set;
+}
+
+/* How much of it is scheme and authority. */
+static size_t
+length_of_origin(const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+
+	return (size_t)(host - url) + strcspn(host, "/?");
+}
+
+/* A handle mostly goes where it went last, and to parse an origin is most of
+ * the work. */
+static bool
+parse_url(struct transfer *transfer, const char *url)
+{
+	size_t origin_len = length_of_origin(url);
+
+	if (transfer->origin != NULL && url[origin_len] == '/' &&
+	    strncmp(transfer->origin, url, origin_len) == 0 &&
+	    transfer->origin[origin_len] == '\0')
+		return set_target(transfer, url + origin_len);
+	free(transfer->origin);
+	transfer->origin = NULL;
+	if (curl_url_set(transfer->url, CURLUPART_URL, url,
+		CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) != CURLUE_OK)
+		return false;
+	transfer->origin = text_copy_n(url, origin_len);
+	transfer->is_https = strncasecmp(url, "https:", 6) == 0;
+	return transfer->origin != NULL;
+}
+
 static bool
 set_url(struct transfer *transfer, const char *url)
 {
-	if (!is_url(url) ||
-	    curl_url_set(transfer->url, CURLUPART_URL, url,
-		CURLU_PATH_AS_IS | CURLU_DISALLOW_USER) != CURLUE_OK)
-		return false;
-	transfer->is_https = strncasecmp(url, "https:", 6) == 0;
-	return curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url) ==
+	return is_url(url) && parse_url(transfer, url) &&
+	    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url) ==
 	    CURLE_OK;
 }
 

@@ -33,6 +33,7 @@ struct transfer {
 	struct transfer *next; /* in the stock */
 	CURL *easy;
 	CURLU *url;
+	char *origin; /* that url has: scheme and authority; NULL: none yet */
 	struct loop_timer *timer; /* first_byte_ms; NULL until one was asked */
 
 	/* Of this exchange. */

@@ -164,6 +164,49 @@ START_TEST(nothing_of_one_request_is_left_in_the_next)
 }
 END_TEST
 
+static void
+check_target(struct peer *peer, const char *path, const char *target)
+{
+	struct transfer_request request = request_to(url_of(peer, path));
+	struct outcome outcome = exchange(&request);
+	char head[256];
+
+	ck_error(&outcome, ERROR_NONE, path);
+	snprintf(head, sizeof(head),
+	    "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", target, peer->port);
+	ck_assert_msg(strncmp(peer->head, head, strlen(head)) == 0,
+	    "%s was asked for as %s", path, peer->head);
+	forget(&outcome);
+}
+
+/* The handle knows where it was last, which must not show. */
+START_TEST(a_url_means_the_same_wherever_the_handle_went_before)
+{
+	static const struct {
+		const char *path;
+		const char *target;
+	} urls[] = { { "/a?x=1&y=%20", "/a?x=1&y=%20" }, { "/a", "/a" },
+		{ "/b?", "/b?" }, { "/", "/" }, { "", "/" }, { "?q", "/?q" },
+		{ "/../c/./%2e%2e/", "/../c/./%2e%2e/" },
+		{ "//d?e?f=/", "//d?e?f=/" } };
+	struct peer peers[2];
+
+	for (size_t i = 0; i < COUNT(peers); i++)
+		peer_start(&peers[i], say_each, ok);
+	for (size_t i = 0; i < COUNT(urls); i++)
+		for (size_t j = 0; j < COUNT(urls); j++) {
+			struct peer *there = &peers[(i + j) % 2];
+
+			check_target(there, urls[i].path, urls[i].target);
+			check_target(there, urls[j].path, urls[j].target);
+		}
+	for (size_t i = 0; i < COUNT(peers); i++) {
+		ck_assert_uint_eq(peer_connections(&peers[i]), 1);
+		peer_stop(&peers[i]);
+	}
+}
+END_TEST
+
 START_TEST(an_answer_to_HEAD_has_no_body)
 {
 	struct peer peer;
@@ -475,6 +518,8 @@ main(void)
 	tcase_add_loop_test(tcase, a_request_is_sent_byte_for_byte, 0,
 	    COUNT(requests));
 	tcase_add_test(tcase, nothing_of_one_request_is_left_in_the_next);
+	tcase_add_test(tcase,
+	    a_url_means_the_same_wherever_the_handle_went_before);
 	tcase_add_test(tcase, an_answer_to_HEAD_has_no_body);
 	tcase_add_test(tcase, a_body_of_HEAD_stays_here);
 	tcase_add_loop_test(tcase, an_unusable_url_is_refused_at_once, 0,
