@@ -13,6 +13,7 @@
 #include "callbackd/headers.h"
 #include "callbackd/job.h"
 #include "callbackd/json.h"
+#include "callbackd/link.h"
 
 /* A ceiling for any job document: every text in it is a header, a target or a
  * URL of a request, whose head is bounded, and escapes to six times its size at
@@ -26,6 +27,7 @@ struct document_facts {
 	int64_t estimated_wait_ms; /* -1: unknown or not waiting */
 	const struct payload *request; /* shown, too; NULL: not */
 	bool shows_lease;              /* for its holder only */
+	const char *result_query; /* of the link to the result; NULL: none */
 };
 
 /* Writes the job document as one JSON value. delivery is NULL when there is
@@ -50,7 +52,7 @@ void delivery_write(struct json_writer *writer,
 /* What a receiver gets for one event.
  *
  * standard, cloudevents and thin: JSON in body; thin has a response without
- * headers and body, and the link to it. raw: the upstream's bytes in blob, its
+ * headers and body, and a signed link to it. raw: the upstream's bytes in blob, its
  * end-to-end fields and Job-Event, -Queue, -Attempts, -Response-Status, -Error,
  * the moments and -Location in headers; without an answer a problem document
  * that names the error; for started and progress no bytes at all. A CloudEvent
@@ -67,6 +69,8 @@ struct envelope {
 struct envelope_terms {
 	const char *public_url;     /* prefix of links; "" or NULL: relative */
 	int64_t inline_limit_bytes; /* a result over it becomes thin */
+	struct link_signer links; /* signs the link that stands for a result */
+	int64_t link_ms;          /* which holds so long after the event */
 	bool for_openfaas;   /* what was to be raw says, too, what is said there
 	                    * (openfaas.h) */
 	const char *request; /* then: what the upstream was sent, headers.h

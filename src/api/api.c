@@ -262,7 +262,9 @@ api_new(const struct api_setup *setup)
 	api->server = http_server_new(setup->loop, setup->gate, &limits,
 	    handle_cb, api);
 	api->watchers = watchers_new(api, setup->heartbeat_ms);
-	if (api->server == NULL || api->watchers == NULL)
+	api->signers = signers_new(setup->conf);
+	if (api->server == NULL || api->watchers == NULL ||
+	    api->signers == NULL)
 		api_free(&api);
 	return api;
 }
@@ -281,6 +283,9 @@ api_follow(struct api *api, struct conf *conf)
 	conf_unref(&api->conf);
 	api->conf = conf_ref(conf);
 	http_server_limit(api->server, &limits);
+	if (!signers_follow(&api->signers, conf))
+		log_event(loop_log(api->loop), LOG_LEVEL_ERROR,
+		    "signing_failed", LOG_TEXT("why", "out of memory"));
 }
 
 void
@@ -310,6 +315,7 @@ api_free(struct api **api)
 		return;
 	watchers_free(&(*api)->watchers);
 	http_server_free(&(*api)->server);
+	signers_free(&(*api)->signers);
 	conf_unref(&(*api)->conf);
 	free(*api);
 	*api = NULL;

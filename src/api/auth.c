@@ -3,7 +3,11 @@
  * Without client sections everybody is the same nameless client. With them, a
  * request brings its key as `Authorization: Bearer KEY`; only the key's hash is
  * known here, and all hashes are looked at, whether or not one fits.
+ *
+ * A receiver that was sent the link to a result has no key: the signature in
+ * the link lets it read that result, and nothing else.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "callbackd/clock.h"
@@ -47,6 +51,60 @@ take_turn(const struct conf_client *client, struct objection *objection)
 	    "this key may send %g requests a second", client->rate);
 }
 
+/* ---- signed links ---- */
+
+static bool
+names_result(const struct call *call, struct uuid *job_out)
+{
+	static const char base[] = "/v1/jobs/";
+	static const char end[] = "/result";
+	size_t base_len = strlen(base), end_len = strlen(end);
+	const char *id = call->target + base_len;
+	size_t id_len;
+
+	if (call->path_len < base_len + end_len ||
+	    strncmp(call->target, base, base_len) != 0)
+		return false;
+	id_len = call->path_len - base_len - end_len;
+	return strncmp(id + id_len, end, end_len) == 0 &&
+	    uuid_parse(id, id_len, job_out);
+}
+
+static bool
+is_signed(const struct call *call)
+{
+	char text[2];
+
+	return http_header(call->exchange, "Authorization") == NULL &&
+	    query_find(call->query, "signature", text, sizeof(text)) != 0;
+}
+
+static bool
+follow_link(struct call *call, struct uuid job, struct objection *objection)
+{
+	char client[NAME_SIZE] = "", expires[24];
+	char signature[LINK_SIGNATURE_SIZE];
+	struct link_signer signer;
+	int64_t expires_s;
+
+	(void)query_find(call->query, "client", client, sizeof(client));
+	signer = signers_for_links(call->api->signers, client);
+	if (query_find(call->query, "expires", expires, sizeof(expires)) != 1 ||
+	    query_find(call->query, "signature", signature,
+		sizeof(signature)) != 1 ||
+	    !text_int64(expires, 0, INT64_MAX / 1000, &expires_s) ||
+	    !link_verify(&signer, job, expires_s, signature))
+		return object_to(objection, REFUSE_UNAUTHORIZED,
+		    "the signature of this link is not good");
+	if (expires_s * 1000 <= loop_wall_ms(call->api->loop))
+		return object_to(objection, REFUSE_UNAUTHORIZED,
+		    "this link has expired");
+	(void)snprintf(call->client, sizeof(call->client), "%s", signer.client);
+	return true;
+}
+
+/* ---- keys ---- */
+
 bool
 find_client(struct call *call, struct objection *objection)
 {
@@ -54,8 +112,11 @@ find_client(struct call *call, struct objection *objection)
 	const char *field = http_header(call->exchange, "Authorization");
 	const struct conf_client *client;
 	char hash[SHA256_HEX_SIZE];
+	struct uuid job;
 
 	call->client[0] = '\0';
+	if (names_result(call, &job) && is_signed(call))
+		return follow_link(call, job, objection);
 	if (conf->client_count == 0)
 		return true;
 	if (field == NULL)

@@ -6,6 +6,7 @@
 
 #include "callbackd/api.h"
 #include "callbackd/problem.h"
+#include "callbackd/signers.h"
 
 #define PAGE_DEFAULT 100
 #define PAGE_MAX 1000
@@ -13,6 +14,7 @@
 struct api {
 	struct loop *loop;
 	struct conf *conf;
+	struct signers *signers; /* of links; at hand for receivers */
 	struct metrics *metrics;
 	struct ledger *ledger;
 	struct http_server *server;
@@ -110,7 +112,8 @@ void add_call(struct headers *headers, const struct call *call,
 /* ---- auth.c ---- */
 
 /* Fills call->client and call->conf, or objects: the key is unknown, or its
- * rate is used up. */
+ * rate is used up. Who follows a signed link asks as the client whose job it
+ * is, and has no conf. */
 bool find_client(struct call *call, struct objection *objection);
 /* True when that client may use that queue. */
 bool client_may_use(const struct api *api, const char *client,

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "callbackd/document.h"
+#include "callbackd/signers.h"
 #include "callbackd/transfer.h"
 
 #define KEPT_CONNECTIONS 512
@@ -23,8 +24,7 @@
 struct courier {
 	struct loop *loop;
 	struct conf *conf;
-	struct signer *signer;   /* the callback section's; NULL: none */
-	struct signer **signers; /* one a client of conf; NULL: the above */
+	struct signers *signers;
 	struct transfer_pool *pool;
 	struct errand *errands; /* under way */
 	void (*ended)(struct post *post, void *arg);
@@ -41,55 +41,6 @@ struct errand {
 	struct errand **link;
 };
 
-/* ---- signers: keyed once a conf ---- */
-
-static void
-drop_signers(struct courier *courier)
-{
-	signer_free(&courier->signer);
-	for (size_t i = 0;
-	     courier->signers != NULL && i < courier->conf->client_count; i++)
-		signer_free(&courier->signers[i]);
-	free(courier->signers);
-	courier->signers = NULL;
-}
-
-static bool
-make_signers(struct courier *courier)
-{
-	const struct conf *conf = courier->conf;
-
-	courier->signers = calloc(conf->client_count + 1,
-	    sizeof(*courier->signers));
-	if (courier->signers == NULL)
-		return false;
-	if (conf->callback.secret != NULL) {
-		courier->signer = signer_new(conf->callback.secret);
-		if (courier->signer == NULL)
-			return false;
-	}
-	for (size_t i = 0; i < conf->client_count; i++) {
-		if (conf->clients[i].secret == NULL)
-			continue;
-		courier->signers[i] = signer_new(conf->clients[i].secret);
-		if (courier->signers[i] == NULL)
-			return false;
-	}
-	return true;
-}
-
-static struct signer *
-signer_of(const struct courier *courier, const char *client)
-{
-	const struct conf_client *found = conf_client_find(courier->conf,
-	    client);
-	struct signer *own = NULL;
-
-	if (found != NULL)
-		own = courier->signers[found - courier->conf->clients];
-	return own != NULL ? own : courier->signer;
-}
-
 /* ---- birth and death ---- */
 
 struct courier *
@@ -105,7 +56,8 @@ courier_new(struct loop *loop, struct conf *conf,
 	courier->ended = ended;
 	courier->arg = arg;
 	courier->pool = transfer_pool_new(loop, KEPT_CONNECTIONS);
-	if (courier->pool == NULL || !make_signers(courier))
+	courier->signers = signers_new(conf);
+	if (courier->pool == NULL || courier->signers == NULL)
 		courier_free(&courier);
 	return courier;
 }
@@ -158,7 +110,7 @@ courier_free(struct courier **courier)
 	courier_abandon(*courier);
 	if ((*courier)->pool != NULL)
 		transfer_pool_free(&(*courier)->pool);
-	drop_signers(*courier);
+	signers_free(&(*courier)->signers);
 	conf_unref(&(*courier)->conf);
 	free(*courier);
 	*courier = NULL;
@@ -167,10 +119,9 @@ courier_free(struct courier **courier)
 void
 courier_follow(struct courier *courier, struct conf *conf)
 {
-	drop_signers(courier);
 	conf_unref(&courier->conf);
 	courier->conf = conf_ref(conf);
-	if (!make_signers(courier))
+	if (!signers_follow(&courier->signers, conf))
 		log_event(loop_log(courier->loop), LOG_LEVEL_ERROR,
 		    "signing_failed", LOG_TEXT("why", "out of memory"));
 }
@@ -210,7 +161,8 @@ static bool
 sign(struct courier *courier, const struct post *post, const char *id,
     const void *body, size_t body_len, struct headers *headers)
 {
-	struct signer *signer = signer_of(courier, post->job.client);
+	struct signer *signer = signers_find(courier->signers,
+	    post->job.client);
 	int64_t now_s = post->at_ms / 1000;
 	char signature[SIGN_TEXT_SIZE];
 
@@ -376,6 +328,10 @@ send_errand(struct errand *errand)
 		.inline_limit_bytes = conf->callback.inline_limit_bytes,
 		.for_openfaas = conf->openfaas_compat,
 		.request = post->request.headers,
+		.links = signers_for_links(errand->courier->signers,
+		    post->job.client),
+		.link_ms = conf->callback.schedule.max_age_ms +
+		    conf->retention_ms,
 	};
 	struct envelope envelope;
 	struct blob *body;

@@ -131,18 +131,23 @@ put_callback(struct buf *out, const struct job *job,
 }
 
 static void
-put_links(struct buf *out, const struct job *job, const char *public_url)
+put_links(struct buf *out, const struct job *job,
+    const struct document_facts *facts)
 {
 	static const char base[] = "/v1/jobs/";
-	const char *prefix = public_url != NULL ? public_url : "";
-	char path[sizeof(base) + UUID_TEXT_SIZE + sizeof("/result")];
+	const char *prefix = facts->public_url != NULL ? facts->public_url : "";
+	const char *query = facts->result_query;
+	char path[sizeof(base) + UUID_TEXT_SIZE + sizeof("/result?") +
+	    LINK_QUERY_SIZE];
 	char *below = path + sizeof(base) - 1 + UUID_TEXT_SIZE - 1;
 
 	memcpy(path, base, sizeof(base) - 1);
 	uuid_text(job->id, path + sizeof(base) - 1);
 	put_json(out, ",\"links\":{\"self\":");
 	put_joined(out, prefix, path);
-	memcpy(below, "/result", sizeof("/result"));
+	(void)snprintf(below, sizeof("/result?") + LINK_QUERY_SIZE,
+	    "/result%s%s", query != NULL ? "?" : "",
+	    query != NULL ? query : "");
 	put_member(out, "result", put_joined, prefix, path);
 	memcpy(below, "/events", sizeof("/events"));
 	put_member(out, "events", put_joined, prefix, path);
@@ -181,7 +186,7 @@ document_append(struct buf *out, const struct job *job,
 	    put_response(out, job, result);
 	put_error(out, job);
 	put_callback(out, job, delivery);
-	put_links(out, job, facts->public_url);
+	put_links(out, job, facts);
 	if (facts->shows_lease)
 		put_lease(out, job);
 	put_json(out, "}");

@@ -28,6 +28,7 @@ struct view {
 	struct document_facts facts;
 	const struct envelope_terms *terms;
 	const struct payload *result; /* NULL: leave it out */
+	char query[LINK_QUERY_SIZE];  /* of the link that stands for it */
 	char type[32];                /* "job.succeeded" */
 };
 
@@ -287,6 +288,18 @@ add_openfaas(struct headers *out, const struct view *view)
 
 /* ---- the choice ---- */
 
+/* The receiver fetches the result instead, and may have no key. */
+static void
+sign_link(struct view *view)
+{
+	const struct envelope_terms *terms = view->terms;
+	int64_t until_ms = view->delivery.created_at_ms + terms->link_ms;
+
+	if (link_sign(&terms->links, view->job.id, until_ms / 1000,
+		view->query))
+		view->facts.result_query = view->query;
+}
+
 static bool
 build(struct view *view, const struct payload *response, bool is_large,
     struct envelope *out)
@@ -307,6 +320,8 @@ build(struct view *view, const struct payload *response, bool is_large,
 	case FORMAT_THIN:
 		break;
 	}
+	if (is_large || view->delivery.format == FORMAT_THIN)
+		sign_link(view);
 	return build_json(view, view->delivery.format == FORMAT_CLOUDEVENTS,
 	    out);
 }

@@ -1,5 +1,6 @@
 /* test_envelope.c - what a receiver gets, in each format. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -551,6 +552,32 @@ START_TEST(thin_has_the_link_and_not_the_result)
 }
 END_TEST
 
+/* max_age and retention after the event, not after the attempt. */
+START_TEST(the_link_of_thin_is_signed_where_there_is_a_secret)
+{
+	static const char text[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n";
+	struct reason why;
+	struct sign_secret *secret = sign_secret_parse(text, strlen(text),
+	    &why);
+	struct link_signer acme = { signer_new(secret), "acme", "abc" };
+	char query[LINK_QUERY_SIZE], link[300];
+
+	ck_assert(link_sign(&acme, job.id, AT_MS / 1000 + 60, query));
+	snprintf(link, sizeof(link), "/v1/jobs/" ID "/result?%s", query);
+	terms.links = acme;
+	terms.link_ms = 60000;
+	respond("A: b\n", "x", 1);
+	build(FORMAT_THIN);
+	struct json_document *document = read_body();
+	ck_assert_str_eq(find(document, "data", "links", "result")->text, link);
+	ck_assert_str_eq(find(document, "data", "links", "self")->text,
+	    "/v1/jobs/" ID);
+	json_document_free(&document);
+	signer_free(&acme.signer);
+	sign_secret_free(&secret);
+}
+END_TEST
+
 START_TEST(a_cloudevent_has_the_attributes_of_1_0)
 {
 	respond("A: b\n", "x", 1);
@@ -633,6 +660,8 @@ add_json_cases(TCase *cases)
 	    a_failed_job_stays_failed_in_its_event_when_it_is_revived);
 	tcase_add_test(cases, a_started_event_shows_the_job_as_it_was);
 	tcase_add_test(cases, thin_has_the_link_and_not_the_result);
+	tcase_add_test(cases,
+	    the_link_of_thin_is_signed_where_there_is_a_secret);
 	tcase_add_test(cases, a_cloudevent_has_the_attributes_of_1_0);
 	tcase_add_test(cases, links_carry_the_public_url);
 	tcase_add_loop_test(cases,
