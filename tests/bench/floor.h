@@ -12,8 +12,8 @@ enum {
 	FLOOR_CONNECTIONS = 64,
 	FLOOR_BODY_BYTES = 256,
 	FLOOR_DOCUMENT_BYTES = 1357, /* of a callback with such a body */
-	FLOOR_JOBS = 40000,     /* measured, */
-	FLOOR_WARM_JOBS = 4000, /* after these */
+	FLOOR_JOBS = 40000,          /* measured, */
+	FLOOR_WARM_JOBS = 4000,      /* after these */
 };
 
 /* An evhttp that answers a POST with 202 and a small JSON document. */
