@@ -2,7 +2,8 @@
  *
  * An upstream that has taken the work names a place to ask at. It may stay
  * within its own origin, which the operator trusts; another origin is judged as
- * a URL of a client would be. Pure; any thread.
+ * a URL of a client would be, and who answers there cannot lead back into that
+ * trust. Pure; any thread.
  */
 #ifndef CALLBACKD_LOCATION_H
 #define CALLBACKD_LOCATION_H
@@ -23,8 +24,8 @@ struct location {
 bool location_resolve(const char *base, const char *reference, size_t len,
     char out[TARGET_URL_MAX_BYTES + 1]);
 
-/* Resolves it, and decides. home is the upstream's URL; foreign holds for every
- * other origin. False when it is not a URL that we would call, or foreign
+/* Resolves it, and decides. home is the upstream's URL, NULL when the answer came
+ * from elsewhere; foreign holds for every other origin. False when it is not a URL that we would call, or foreign
  * forbids it: why_out says which. *out counts on true only. */
 bool location_judge(const char *home, const char *base, const char *reference,
     size_t len, const struct target_policy *foreign, struct location *out,

@@ -2,9 +2,11 @@
  *
  * 1. The Location of an answer is resolved against what was asked, and judged
  *    before anything goes there.
- * 2. A Location that may not be followed ends the run, and for good: the
+ * 2. Who is asked abroad cannot lead back to where the client's fields go and
+ *    every address is trusted.
+ * 3. A Location that may not be followed ends the run, and for good: the
  *    upstream has the work, and would say the same again.
- * 3. What was asked last stays the next question unless an answer names another
+ * 4. What was asked last stays the next question unless an answer names another
  *    place.
  *
  * Thread: its loop's.
@@ -40,11 +42,14 @@ static bool
 go_to(struct inquiry *inquiry, struct transfer_result *result,
     const char *where, size_t len)
 {
+	const char *home = inquiry->question != QUESTION_ABROAD
+	    ? inquiry->queue->upstream
+	    : NULL;
 	struct location location;
 	struct reason why;
 	char *url;
 
-	if (!location_judge(inquiry->queue->upstream, inquiry->url, where, len,
+	if (!location_judge(home, inquiry->url, where, len,
 		&inquiry->conf->callback.policy, &location, &why))
 		return spoil(result, ERROR_TARGET_DENIED,
 		    "Location of a %d: %s", result->status, why.text);

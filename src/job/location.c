@@ -15,6 +15,8 @@
 #include <assert.h>
 #include <string.h>
 
+static const struct target_policy FORM_ONLY = { .any_address = true };
+
 struct slice {
 	const char *text; /* NULL: the part is not there */
 	size_t len;
@@ -227,10 +229,21 @@ location_resolve(const char *base, const char *reference, size_t len,
 /* ---- deciding ---- */
 
 static bool
-is_same_origin(const struct target_url *a, const struct target_url *b)
+is_origin_of(const char *home, const struct target_url *parts)
 {
-	return a->https == b->https && a->port == b->port &&
-	    strcmp(a->host, b->host) == 0;
+	struct target_url home_parts;
+	struct target_verdict verdict;
+	struct reason why;
+	bool is_url;
+
+	if (home == NULL)
+		return false;
+	is_url = target_check_url(&FORM_ONLY, home, &home_parts, &verdict,
+	    &why);
+	assert(is_url); /* conf has seen to that */
+	return home_parts.https == parts->https &&
+	    home_parts.port == parts->port &&
+	    strcmp(home_parts.host, parts->host) == 0;
 }
 
 bool
@@ -238,21 +251,16 @@ location_judge(const char *home, const char *base, const char *reference,
     size_t len, const struct target_policy *foreign, struct location *out,
     struct reason *why_out)
 {
-	static const struct target_policy form_only = { .any_address = true };
-	struct target_url home_parts, parts;
+	struct target_url parts;
 	struct target_verdict verdict;
-	bool is_url;
 
 	if (!location_resolve(base, reference, len, out->url)) {
 		reason_set(why_out, "URL too long");
 		return false;
 	}
-	if (!target_check_url(&form_only, out->url, &parts, &verdict, why_out))
+	if (!target_check_url(&FORM_ONLY, out->url, &parts, &verdict, why_out))
 		return false;
-	is_url = target_check_url(&form_only, home, &home_parts, &verdict,
-	    why_out);
-	assert(is_url); /* conf has seen to that */
-	out->is_home = is_same_origin(&home_parts, &parts);
+	out->is_home = is_origin_of(home, &parts);
 	return out->is_home ||
 	    target_check_url(foreign, out->url, &parts, &verdict, why_out);
 }

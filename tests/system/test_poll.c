@@ -602,6 +602,29 @@ START_TEST(another_origin_learns_the_ids_and_nothing_else)
 }
 END_TEST
 
+START_TEST(another_origin_that_leads_back_is_not_trusted_for_it)
+{
+	struct world world;
+	struct reply reply;
+	struct json_document *seen;
+	char location[512], id[ID_SIZE];
+
+	world_open(&world, &polling); /* callbacks may go to 127.0.0.0/8 */
+	snprintf(location, sizeof(location),
+	    "%s/pending?times=1&status=303&to=%s%%2Fstatus%%2F200",
+	    world.receiver.url, world.upstream.url);
+	submit_taken(&world, location, "X-Token: t0p\r\n", id);
+	job_wait(&world, id, "succeeded", &reply);
+	reply_clear(&reply);
+	seen = peer_request(&world.upstream, "/status/200", 0);
+	ck_assert_str_eq(seen_field(seen, "Job-Id"), id);
+	ck_assert_ptr_null(seen_field(seen, "X-Token"));
+	ck_assert_ptr_null(seen_field(seen, "Idempotency-Key"));
+	json_document_free(&seen);
+	world_close(&world);
+}
+END_TEST
+
 /* ---- cancelling, reloading, ending ---- */
 
 START_TEST(a_job_that_is_followed_can_be_cancelled)
@@ -747,6 +770,7 @@ main(void)
 		at_most_once_never_hands_over_a_job_that_was_taken,
 		a_location_that_is_not_allowed_fails_the_job,
 		another_origin_learns_the_ids_and_nothing_else,
+		another_origin_that_leads_back_is_not_trusted_for_it,
 		a_job_that_is_followed_can_be_cancelled,
 		a_reload_does_not_change_how_a_run_goes_on,
 		sigterm_lets_a_followed_job_end,

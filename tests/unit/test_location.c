@@ -200,21 +200,21 @@ START_TEST(only_the_upstreams_origin_is_trusted)
 }
 END_TEST
 
-/* From abroad a relative reference stays abroad, and an absolute one may come
- * home. */
-START_TEST(home_is_the_upstream_and_not_where_the_answer_came_from)
+/* Or a third party could have the upstream asked for whatever it likes, with the
+ * client's credentials. */
+START_TEST(nobody_abroad_leads_back_into_the_upstreams_trust)
 {
-	const char *home = "http://10.0.0.1/", *base = "https://b.example/x/";
+	const char *base = "https://b.example/x/", *home = "http://10.0.0.1/z";
 	struct location location;
 	struct reason why;
 
 	ck_assert(
-	    location_judge(home, base, "y", 1, &public_only, &location, &why));
+	    location_judge(NULL, base, "y", 1, &public_only, &location, &why));
 	ck_assert_str_eq(location.url, "https://b.example/x/y");
 	ck_assert(!location.is_home);
-	ck_assert(location_judge(home, base, "http://10.0.0.1/z", 17,
-	    &public_only, &location, &why));
-	ck_assert(location.is_home);
+	ck_assert(!location_judge(NULL, base, home, strlen(home), &public_only,
+	    &location, &why));
+	ck_assert_str_eq(why.text, "the host 10.0.0.1 is not allowed: private");
 }
 END_TEST
 
@@ -236,7 +236,7 @@ main(void)
 	tcase_add_loop_test(group, only_the_upstreams_origin_is_trusted, 0,
 	    ROWS(judgements));
 	tcase_add_test(group,
-	    home_is_the_upstream_and_not_where_the_answer_came_from);
+	    nobody_abroad_leads_back_into_the_upstreams_trust);
 	srunner_set_tap(runner, "-");
 	srunner_run_all(runner, CK_SILENT);
 	failed = srunner_ntests_failed(runner);
