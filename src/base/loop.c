@@ -9,7 +9,9 @@
  *    counts in a coarser clock (CLOCK_MONOTONIC_COARSE, steps of 4 ms).
  * 4. The heartbeat brings an idle loop round every HEARTBEAT_MS, so that long
  *    silence means a stuck callback and nothing else.
- * 5. loop_stop only posts and sets a flag, which is never taken back: a loop
+ * 5. While mail is held back the loop does not wait: a turn that adds nothing to
+ *    the bundle posts it.
+ * 6. loop_stop only posts and sets a flag, which is never taken back: a loop
  *    stopped before it runs does not run.
  *
  * Thread: see loop.h.
@@ -30,6 +32,8 @@
 
 enum {
 	HEARTBEAT_MS = 1000,
+	BUNDLE_MAX = 64,      /* messages, and */
+	BUNDLE_MAX_TURNS = 4, /* that are held back for company */
 	MAIL_LIMIT = 16384 /* offers that may wait; answers are not bounded */
 };
 
@@ -57,7 +61,8 @@ struct loop {
 	unsigned watch_count;
 
 	struct mailbox *bundle_to; /* whom the bundle is for */
-	struct mail_list bundle;   /* sent in this turn, not yet posted */
+	struct mail_list bundle;   /* sent, not yet posted */
+	int bundle_turns;          /* since its first */
 
 	pthread_t thread;
 	bool has_thread;
@@ -233,6 +238,7 @@ post_bundle(struct loop *loop)
 {
 	if (loop->bundle.count > 0)
 		mailbox_post_list(loop->bundle_to, &loop->bundle);
+	loop->bundle_turns = 0;
 }
 
 void
@@ -375,21 +381,31 @@ is_stopped(struct loop *loop)
 	return atomic_load_explicit(&loop->stopped, memory_order_acquire);
 }
 
+static void
+take_turn(struct loop *loop)
+{
+	size_t held = loop->bundle.count;
+	int rc;
+
+	log_flush(loop->log);
+	mark_round(loop);
+	loop->moments_known = false;
+	rc = event_base_loop(loop->base,
+	    EVLOOP_ONCE | (held > 0 ? EVLOOP_NONBLOCK : 0));
+	assert(rc == 0); /* 1: no events, but there are two always */
+	if (loop->bundle.count == held || loop->bundle.count >= BUNDLE_MAX ||
+	    ++loop->bundle_turns >= BUNDLE_MAX_TURNS)
+		post_bundle(loop);
+}
+
 void
 loop_run(struct loop *loop)
 {
 	assert(!loop->in_turn);
 	loop->in_turn = true;
-	while (!is_stopped(loop)) {
-		int rc;
-
-		log_flush(loop->log);
-		mark_round(loop);
-		loop->moments_known = false;
-		rc = event_base_loop(loop->base, EVLOOP_ONCE);
-		assert(rc == 0); /* 1: no events, but there are two always */
-		post_bundle(loop);
-	}
+	while (!is_stopped(loop))
+		take_turn(loop);
+	post_bundle(loop);
 	loop->in_turn = false;
 	log_flush(loop->log);
 }

@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "callbackd/clock.h"
 #include "callbackd/loop.h"
+#include "callbackd/mailbox.h"
 
 /* What the callbacks of a test have seen. */
 struct room {
@@ -399,6 +401,82 @@ START_TEST(an_idle_loop_comes_round_all_the_same)
 }
 END_TEST
 
+/* ---- mail to others ---- */
+
+/* A busy loop, which sends something in each turn. */
+struct sender {
+	struct loop_watch *watch;
+	struct mailbox *box;
+	struct letter letters[64];
+	int sent;
+	int sent_before_first_wake; /* as seen at the box; -1: none yet */
+	int stop_at;
+};
+
+static struct sender sender;
+
+static bool
+has_woken(const struct mailbox *box)
+{
+	struct pollfd mail = { mailbox_fd(box), POLLIN, 0 };
+
+	return poll(&mail, 1, 0) == 1;
+}
+
+static void
+send_one(void *arg)
+{
+	struct letter *letter = &sender.letters[sender.sent];
+
+	(void)arg;
+	if (sender.sent_before_first_wake < 0 && has_woken(sender.box))
+		sender.sent_before_first_wake = sender.sent;
+	letter->number = sender.sent++;
+	loop_send(room.loop, sender.box, &letter->mail);
+	if (sender.sent == sender.stop_at)
+		loop_stop(room.loop);
+}
+
+/* Runs until it has sent so many; returns how many arrive, in order. */
+static int
+send_until(int stop_at)
+{
+	int fd = eventfd(1, EFD_NONBLOCK); /* is ready for ever */
+	struct mail_list list;
+	struct mail *mail;
+	int count = 0;
+
+	sender = (struct sender){ .box = mailbox_new(100),
+		.sent_before_first_wake = -1,
+		.stop_at = stop_at };
+	sender.watch = loop_watch_new(room.loop, fd, LOOP_WISH_READ, send_one,
+	    NULL);
+	ck_assert_ptr_nonnull(sender.watch);
+	loop_run(room.loop);
+	loop_watch_free(&sender.watch);
+	list = mailbox_take(sender.box);
+	while ((mail = mail_list_take(&list)) != NULL)
+		ck_assert_int_eq(((struct letter *)mail)->number, count++);
+	mailbox_free(&sender.box);
+	close(fd);
+	return count;
+}
+
+START_TEST(what_a_busy_loop_sends_travels_in_company)
+{
+	ck_assert_int_eq(send_until(40), 40);
+	ck_assert_int_gt(sender.sent_before_first_wake, 1);
+	ck_assert_int_lt(sender.sent_before_first_wake, 10);
+}
+END_TEST
+
+START_TEST(what_was_sent_before_a_loop_stops_arrives)
+{
+	ck_assert_int_eq(send_until(1), 1);
+	ck_assert_int_eq(sender.sent_before_first_wake, -1);
+}
+END_TEST
+
 /* ---- descriptors ---- */
 
 /* A pipe and what the watches of a test have seen of it. */
@@ -572,6 +650,8 @@ main(void)
 	tcase_add_test(tcase, moments_stand_still_for_a_turn_and_no_longer);
 	tcase_add_test(tcase, moments_are_fresh_while_the_loop_does_not_run);
 	tcase_add_test(tcase, an_idle_loop_comes_round_all_the_same);
+	tcase_add_test(tcase, what_a_busy_loop_sends_travels_in_company);
+	tcase_add_test(tcase, what_was_sent_before_a_loop_stops_arrives);
 	tcase_add_test(tcase, a_descriptor_is_told_of_as_long_as_it_is_ready);
 	tcase_add_test(tcase, a_watch_may_be_freed_by_another_of_the_same_turn);
 	tcase_add_test(tcase, a_signal_is_handled_in_a_turn);
