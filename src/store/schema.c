@@ -229,6 +229,9 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	    "INSERT OR REPLACE INTO probe VALUES (0, zeroblob(65536))",
 
 	[SQL_ADD_DELIVERY] =
+	    "INSERT OR IGNORE INTO deliveries (" DELIVERY_COLUMNS ")"
+	    " VALUES (" MARKS_16 ", ?, ?, ?, ?)",
+	[SQL_REPLACE_DELIVERY] =
 	    "INSERT OR REPLACE INTO deliveries (" DELIVERY_COLUMNS ")"
 	    " VALUES (" MARKS_16 ", ?, ?, ?, ?)",
 	[SQL_UPDATE_DELIVERY] =

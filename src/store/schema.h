@@ -61,10 +61,11 @@ enum statement {
 	SQL_EACH_PAUSED, /* -> name */
 	SQL_PROBE,
 
-	SQL_ADD_DELIVERY,    /* DELIVERY_COLUMNS */
-	SQL_UPDATE_DELIVERY, /* DELIVERY_CHANGES, seq, salt */
-	SQL_GET_DELIVERY,    /* seq -> DELIVERY_COLUMNS */
-	SQL_LIST_DELIVERIES, /* below seq -> DELIVERY_COLUMNS */
+	SQL_ADD_DELIVERY,     /* DELIVERY_COLUMNS; nothing when it is there */
+	SQL_REPLACE_DELIVERY, /* DELIVERY_COLUMNS */
+	SQL_UPDATE_DELIVERY,  /* DELIVERY_CHANGES, seq, salt */
+	SQL_GET_DELIVERY,     /* seq -> DELIVERY_COLUMNS */
+	SQL_LIST_DELIVERIES,  /* below seq -> DELIVERY_COLUMNS */
 	SQL_LIST_DEAD_DELIVERIES,
 	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, attempts, state, url */
 	SQL_FIND_OPEN_DELIVERY, /* job, event -> seq */

@@ -451,12 +451,12 @@ sqlite_take_delivery(struct cursor *cursor, struct delivery *delivery)
 		cursor->is_damaged = true; /* more than one event */
 }
 
-enum store_result
-sqlite_add_delivery(struct driver *driver, const struct delivery *delivery)
+static enum store_result
+put_delivery(struct sqlite *self, enum statement which,
+    const struct delivery *delivery)
 {
-	struct sqlite *self = sqlite_of(driver);
-	struct cursor cursor = { sqlite_statement(self, SQL_ADD_DELIVERY), 1,
-		false, false };
+	struct cursor cursor = { sqlite_statement(self, which), 1, false,
+		false };
 
 	put_id(&cursor, delivery->id);
 	put_number(&cursor, delivery->state);
@@ -476,7 +476,21 @@ sqlite_add_delivery(struct driver *driver, const struct delivery *delivery)
 	put_real(&cursor, delivery->progress);
 	put_text(&cursor, delivery->progress_message);
 	put_text(&cursor, delivery->attempts_json);
-	return sqlite_run(self, SQL_ADD_DELIVERY);
+	return sqlite_run(self, which);
+}
+
+/* Nearly always it is new. To replace costs more also when there is nothing to
+ * replace: SQLite then keeps a journal of the statement. */
+enum store_result
+sqlite_add_delivery(struct driver *driver, const struct delivery *delivery)
+{
+	struct sqlite *self = sqlite_of(driver);
+	enum store_result result = put_delivery(self, SQL_ADD_DELIVERY,
+	    delivery);
+
+	if (result != STORE_OK || sqlite3_changes(self->db) > 0)
+		return result;
+	return put_delivery(self, SQL_REPLACE_DELIVERY, delivery);
 }
 
 enum store_result
