@@ -35,19 +35,22 @@ void log_flush(struct log *log);
 
 bool log_wants(enum log_level level);
 
-/* Values of a line. Build with the macros below. */
+/* Values of a line. Build with the macros below; a key is a literal. */
 struct log_field {
 	const char *key;
+	size_t key_len;   /* 1 .. 48 */
 	const char *text; /* NULL: number counts */
 	int64_t number;
 };
-static inline struct log_field
-log_text_field(const char *key, const char *text)
+static inline const char *
+log_shown_text(const char *text)
 {
-	return (struct log_field){ key, text != NULL ? text : "", 0 };
+	return text != NULL ? text : "";
 }
-#define LOG_TEXT(key, text) log_text_field((key), (text)) /* NULL is "" */
-#define LOG_INT(key, number) ((struct log_field){ (key), NULL, (number) })
+#define LOG_FIELD(key, text, number)                                           \
+	((struct log_field){ "" key, sizeof(key) - 1, (text), (number) })
+#define LOG_TEXT(key, text) LOG_FIELD(key, log_shown_text(text), 0)
+#define LOG_INT(key, number) LOG_FIELD(key, NULL, (number))
 
 void log_fields(struct log *log, enum log_level level, const char *event,
     const struct log_field *fields, int count);

@@ -2,7 +2,8 @@
  *
  * 1. Every byte of a value passes put_text, which escapes what could end a
  *    line, a quote or a terminal's good manners; keys, events and levels are
- *    our own words.
+ *    our own words. Most values are plain: those are looked at and copied in
+ *    one go, into room that was made for the whole line.
  * 2. Logging never holds a thread up for long. What the reader of stderr does
  *    not take is kept up to KEPT_BYTES; lines beyond are counted, and the
  *    count is the next line that gets through (event=log-lost).
@@ -31,16 +32,21 @@
 #include "log_syslog.h"
 
 enum {
-	VALUE_BYTES = 256,        /* a value is cut here; see log.h */
+	VALUE_BYTES = 256,                  /* a value is cut here; see log.h */
+	FIELD_BYTES = 64 + 6 * VALUE_BYTES, /* key, quotes; all escaped */
 	LINE_BYTES = 65536,       /* some 40 values, each byte escaped */
 	FLUSH_BYTES = 32768,      /* written before the turn ends */
 	KEPT_BYTES = 1024 * 1024, /* of a reader that does not read */
 	LAST_WAIT_MS = 1000       /* at log_free, for such a reader */
 };
 
+#define ONES UINT64_C(0x0101010101010101)
+
 struct log {
 	struct buf pending; /* whole lines; the first may be half written */
 	struct buf line;    /* being built */
+	int64_t now_ms;     /* the moment that now says */
+	char now[TEXT_TIME_SIZE];
 	int64_t lost_count; /* lines since the last log-lost */
 	int fd;
 	bool fd_is_own;
@@ -185,41 +191,72 @@ put_quoted(struct buf *out, const char *text, size_t len, bool json)
 	}
 }
 
-/* True for what logfmt readers take without quotes. */
-static bool
-is_bare(const char *text, size_t len)
+/* Has a high bit set when one of the eight bytes is c. */
+static uint64_t
+marks_of(uint64_t eight, char c)
 {
-	for (size_t i = 0; i < len; i++)
-		if (text[i] <= ' ' || text[i] > '~' || text[i] == '"' ||
-		    text[i] == '=' || text[i] == '\\')
+	uint64_t rest = eight ^ ONES * (unsigned char)c;
+
+	return (rest - ONES) & ~rest;
+}
+
+/* True for eight bytes that stand for themselves: visible ASCII, nothing that
+ * is written with a backslash, and no '=' where there are no quotes. */
+static bool
+are_plain(uint64_t eight, bool json)
+{
+	uint64_t strange = (eight - ONES * '!') & ~eight;
+
+	strange |= eight | (eight + ONES); /* above '~' */
+	strange |= marks_of(eight, '"') | marks_of(eight, '\\');
+	if (!json)
+		strange |= marks_of(eight, '=');
+	return (strange & ONES * 0x80) == 0;
+}
+
+static bool
+is_plain(const char *text, size_t len, bool json)
+{
+	uint64_t eight = ONES * 'a';
+
+	for (; len >= sizeof(eight); len -= sizeof(eight)) {
+		memcpy(&eight, text, sizeof(eight));
+		if (!are_plain(eight, json))
 			return false;
-	return len > 0;
+		text += sizeof(eight);
+	}
+	memcpy(&eight, text, len);
+	return are_plain(eight, json);
 }
 
 static void
-put_text(struct buf *out, const char *text, bool json)
+put_foreign(struct buf *out, const char *text, bool json)
 {
 	size_t len = shown_len(text);
 	bool cut = text[len] != '\0';
 
-	if (!json && !cut && is_bare(text, len)) {
-		buf_append(out, text, len);
-		return;
-	}
 	buf_putc(out, '"');
 	put_quoted(out, text, len, json);
 	buf_puts(out, cut ? "...\"" : "\"");
 }
 
 static void
-put_key(struct buf *out, const char *key, bool json)
+put_text(struct buf *out, const char *text, bool json)
 {
-	if (out->len > (json ? 1 : 0))
-		buf_putc(out, json ? ',' : ' ');
-	if (json)
-		buf_putc(out, '"');
-	buf_puts(out, key);
-	buf_puts(out, json ? "\":" : "=");
+	size_t len = strnlen(text, VALUE_BYTES + 1);
+	char *at = out->data + out->len;
+
+	if (len > VALUE_BYTES || !is_plain(text, len, json)) {
+		put_foreign(out, text, json);
+		return;
+	}
+	if (json || len == 0)
+		*at++ = '"';
+	memcpy(at, text, len);
+	at += len;
+	if (json || len == 0)
+		*at++ = '"';
+	out->len = (size_t)(at - out->data);
 }
 
 /* Digits from the right: printf takes longer than the rest of a line. */
@@ -229,6 +266,7 @@ put_number(struct buf *out, int64_t number)
 	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
 	char digits[24];
 	char *first = digits + sizeof(digits);
+	size_t len;
 
 	do {
 		*--first = (char)('0' + left % 10);
@@ -236,46 +274,76 @@ put_number(struct buf *out, int64_t number)
 	} while (left > 0);
 	if (number < 0)
 		*--first = '-';
-	buf_append(out, first, (size_t)(digits + sizeof(digits) - first));
+	len = (size_t)(digits + sizeof(digits) - first);
+	memcpy(out->data + out->len, first, len);
+	out->len += len;
 }
 
 static void
-put_field(struct buf *out, struct log_field field, bool json)
+put_key(struct buf *out, const struct log_field *field, bool json)
 {
-	put_key(out, field.key, json);
-	if (field.text != NULL)
-		put_text(out, field.text, json);
+	char *at = out->data + out->len;
+
+	if (out->len > (json ? 1 : 0))
+		*at++ = json ? ',' : ' ';
+	if (json)
+		*at++ = '"';
+	memcpy(at, field->key, field->key_len);
+	at += field->key_len;
+	if (json)
+		*at++ = '"';
+	*at++ = json ? ':' : '=';
+	out->len = (size_t)(at - out->data);
+}
+
+/* There is room for it. */
+static void
+put_field(struct buf *out, const struct log_field *field, bool json)
+{
+	put_key(out, field, json);
+	if (field->text != NULL)
+		put_text(out, field->text, json);
 	else
-		put_number(out, field.number);
+		put_number(out, field->number);
 }
 
+/* Lines come in bursts: many have the same moment. */
 static void
-put_time(struct buf *out, bool json)
+tell_time(struct log *log)
 {
-	char now[TEXT_TIME_SIZE];
+	int64_t now_ms = clock_wall_ms();
 
-	text_time(clock_wall_ms(), now);
-	put_field(out, LOG_TEXT("time", now), json);
+	if (now_ms != log->now_ms)
+		text_time(now_ms, log->now);
+	log->now_ms = now_ms;
 }
 
-/* Everything of a line but its newline. */
+/* Everything of a line but its newline, into log->line. */
 static void
-build_line(struct buf *out, enum log_format format, enum log_level level,
+build_line(struct log *log, enum log_format format, enum log_level level,
     const char *event, const struct log_field *fields, int count)
 {
+	struct buf *out = &log->line;
 	bool json = format == LOG_JSON;
 
 	buf_clear(out);
+	if (!buf_reserve(out, ((size_t)count + 3) * FIELD_BYTES)) {
+		out->failed = true;
+		return;
+	}
 	if (json)
 		buf_putc(out, '{');
-	if (format != LOG_SYSLOG)
-		put_time(out, json);
-	put_field(out, LOG_TEXT("level", levels[level].name), json);
-	put_field(out, LOG_TEXT("event", event), json);
+	if (format != LOG_SYSLOG) {
+		tell_time(log);
+		put_field(out, &LOG_TEXT("time", log->now), json);
+	}
+	put_field(out, &LOG_TEXT("level", levels[level].name), json);
+	put_field(out, &LOG_TEXT("event", event), json);
 	for (int i = 0; i < count; i++)
-		put_field(out, fields[i], json);
+		put_field(out, &fields[i], json);
 	if (json)
 		buf_putc(out, '}');
+	out->data[out->len] = '\0';
 }
 
 /* ---- the way out ---- */
@@ -406,7 +474,7 @@ confess_losses(struct log *log)
 	if (lost == 0 || log->pending.len > KEPT_BYTES / 2)
 		return;
 	log->lost_count = 0;
-	build_line(&log->line, format_now(), LOG_LEVEL_ERROR, "log-lost",
+	build_line(log, format_now(), LOG_LEVEL_ERROR, "log-lost",
 	    &LOG_INT("count", lost), 1);
 	keep_line(log);
 	if (log->lost_count > 0)
@@ -453,7 +521,7 @@ log_fields(struct log *log, enum log_level level, const char *event,
 
 	if (!log_wants(level))
 		return;
-	build_line(&log->line, format, level, event, fields, count);
+	build_line(log, format, level, event, fields, count);
 	if (format == LOG_SYSLOG) {
 		log_syslog_write(levels[level].severity, buf_text(&log->line));
 		return;
