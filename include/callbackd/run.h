@@ -50,9 +50,10 @@ void run_free(struct run **run);
 struct post {
 	struct mail mail; /* first */
 	struct loop *loop;
-	bool is_first;   /* which budget it was let go under */
-	bool is_too_old; /* no attempt was made: its schedule is over */
-	bool is_judged;  /* the ledger's own: delivery holds the outcome */
+	const char *host; /* the ledger's own: where it goes */
+	bool is_first;    /* which budget it was let go under */
+	bool is_too_old;  /* no attempt was made: its schedule is over */
+	bool is_judged;   /* the ledger's own: delivery holds the outcome */
 	struct delivery delivery;
 	struct job job;
 	struct payload request; /* fields only: trace context, X-Call-Id */

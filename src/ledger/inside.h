@@ -19,6 +19,8 @@
 #include "fresh.h"
 #include "ring.h"
 
+#define HOST_SIZE (TARGET_HOST_SIZE + 8) /* "host:port" */
+
 #define TURN_MAX                                                               \
 	256 /* pieces a transaction: performance.md 2.4, the flat part */
 
@@ -64,7 +66,10 @@ struct ledger {
 	bool is_sick;
 	int64_t heal_mono_ms; /* when to try the store again */
 
-	struct fresh fresh;     /* deliveries at hand */
+	struct fresh fresh;    /* deliveries at hand */
+	char known_origin[64]; /* see host_of in posts.c */
+	size_t known_origin_len;
+	char known_host[HOST_SIZE];
 	struct line *due;       /* deliveries: rank due_mono_ms */
 	struct line *expiring;  /* jobs: rank mono moment of expiry */
 	struct line *cancelled; /* jobs whose run is void: rank 0 */

@@ -16,6 +16,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "callbackd/random.h"
 #include "inside.h"
@@ -24,8 +25,6 @@
  * of a default limit of 1024. Retries have the smaller part. */
 #define FIRST_BUDGET 384
 #define RETRY_BUDGET 128
-
-#define HOST_SIZE (TARGET_HOST_SIZE + 8)
 
 struct hosts_rules
 hosts_rules_of(const struct conf *conf)
@@ -41,7 +40,7 @@ hosts_rules_of(const struct conf *conf)
 
 /* "host:port" of a URL that was checked when it was accepted. */
 static void
-host_of(const char *url, char out[HOST_SIZE])
+split_host(const char *url, char out[HOST_SIZE])
 {
 	static const struct target_policy form_only = { .any_address = true };
 	struct target_url parts;
@@ -53,6 +52,35 @@ host_of(const char *url, char out[HOST_SIZE])
 		return;
 	}
 	(void)snprintf(out, HOST_SIZE, "%s:%u", parts.host, parts.port);
+}
+
+/* Scheme and authority of the URL that was split last, and nothing longer. */
+static bool
+is_known(const struct ledger *ledger, const char *url)
+{
+	size_t len = ledger->known_origin_len;
+
+	return len > 0 && strncmp(url, ledger->known_origin, len) == 0 &&
+	    (url[len] == '/' || url[len] == '?' || url[len] == '\0');
+}
+
+/* The same, until the next one is asked for. Most deliveries go where the one
+ * before went. */
+static const char *
+host_of(struct ledger *ledger, const char *url)
+{
+	const size_t scheme_len = strlen("https://"); /* or one byte more */
+	size_t len;
+
+	if (is_known(ledger, url))
+		return ledger->known_host;
+	split_host(url, ledger->known_host);
+	len = scheme_len + strcspn(url + scheme_len, "/?");
+	if (len > sizeof(ledger->known_origin))
+		len = 0;
+	memcpy(ledger->known_origin, url, len);
+	ledger->known_origin_len = len;
+	return ledger->known_host;
 }
 
 /* ---- waiting ---- */
@@ -70,11 +98,8 @@ wait_until(struct ledger *ledger, int64_t seq, int64_t due_mono_ms)
 static void
 knock(struct ledger *ledger, const struct delivery *delivery)
 {
-	char host[HOST_SIZE];
-
-	host_of(delivery->url, host);
-	if (!hosts_want(ledger->hosts, host, delivery->id.seq,
-		delivery->attempts == 0))
+	if (!hosts_want(ledger->hosts, host_of(ledger, delivery->url),
+		delivery->id.seq, delivery->attempts == 0))
 		wait_until(ledger, delivery->id.seq, ledger->mono_ms + 1000);
 }
 
@@ -185,9 +210,11 @@ is_too_old(const struct ledger *ledger, const struct delivery *delivery)
 }
 
 static void
-send_post(struct ledger *ledger, struct post *post, bool is_first)
+send_post(struct ledger *ledger, struct post *post,
+    const struct hosts_turn *turn)
 {
-	post->is_first = is_first;
+	post->is_first = turn->is_first;
+	post->host = turn->host;
 	atomic_fetch_add(&ledger->posts_under_way, 1);
 	if (is_too_old(ledger, &post->delivery)) {
 		post->is_too_old = true;
@@ -209,7 +236,7 @@ let_go(struct ledger *ledger, const struct hosts_turn *turn)
 	if (post == NULL)
 		result = load_post(ledger, turn->seq, &post);
 	if (result == STORE_OK) {
-		send_post(ledger, post, turn->is_first);
+		send_post(ledger, post, turn);
 		return;
 	}
 	post_free(&post);
@@ -347,7 +374,7 @@ count_post(struct ledger *ledger, const struct post *post)
 }
 
 static void
-log_post(struct ledger *ledger, const struct post *post, const char *host)
+log_post(struct ledger *ledger, const struct post *post)
 {
 	static const char *const events[] = {
 		[DELIVERY_PENDING] = "delivery_retry",
@@ -366,8 +393,8 @@ log_post(struct ledger *ledger, const struct post *post, const char *host)
 	log_event(ledger->log, LOG_LEVEL_INFO, events[delivery->state],
 	    LOG_TEXT("job", job), LOG_TEXT("delivery", id),
 	    LOG_TEXT("queue", post->job.queue),
-	    LOG_INT("attempt", delivery->attempts), LOG_TEXT("host", host),
-	    LOG_INT("status", post->status),
+	    LOG_INT("attempt", delivery->attempts),
+	    LOG_TEXT("host", post->host), LOG_INT("status", post->status),
 	    LOG_INT("wait_ms",
 		delivery->next_at_ms < 0
 		    ? 0
@@ -380,16 +407,14 @@ void
 conclude_post_end(struct ledger *ledger, struct mail *mail)
 {
 	struct post *post = (struct post *)mail;
-	char host[HOST_SIZE];
 
-	host_of(post->delivery.url, host);
 	atomic_fetch_sub(&ledger->posts_under_way, 1);
 	count_post(ledger, post);
-	log_post(ledger, post, host);
+	log_post(ledger, post);
 	job_changed(ledger, &post->job);
 	if (post->delivery.state == DELIVERY_PENDING)
 		plan_delivery(ledger, &post->delivery);
-	hosts_ended(ledger->hosts, host, post->is_first, knock_of(post),
+	hosts_ended(ledger->hosts, post->host, post->is_first, knock_of(post),
 	    ledger->mono_ms);
 	post_free(&post);
 }
