@@ -131,7 +131,7 @@ prepare_cancel(struct ledger *ledger, struct order *order)
 	job_end_lease(job);
 	free(job->error_detail);
 	job->error_detail = NULL;
-	result = store_update_job(ledger->store, job, NULL);
+	result = update_job(ledger, job, NULL);
 	if (result != STORE_OK)
 		return result;
 	return add_event(ledger, job, EVENT_CANCELLED, &order->delivery,
@@ -259,7 +259,7 @@ prepare_retry(struct ledger *ledger, struct order *order)
 	result = store_renew_delivery(ledger->store, &order->job,
 	    ledger->wall_ms);
 	if (result == STORE_OK)
-		result = store_update_job(ledger->store, &order->job, NULL);
+		result = update_job(ledger, &order->job, NULL);
 	return result;
 }
 

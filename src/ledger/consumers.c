@@ -288,7 +288,7 @@ lease(struct ledger *ledger, struct order *order, struct run *run)
 	job->lease_until_ms = planned_at(ledger, length_ms);
 	ledger->must_last = true;
 	if (result == STORE_OK)
-		result = store_update_job(ledger->store, job, NULL);
+		result = update_job(ledger, job, NULL);
 	if (result == STORE_OK && job->attempts == 1)
 		result = add_event(ledger, job, EVENT_STARTED, &run->delivery,
 		    &run->has_event);

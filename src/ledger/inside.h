@@ -66,7 +66,7 @@ struct ledger {
 	bool is_sick;
 	int64_t heal_mono_ms; /* when to try the store again */
 
-	struct fresh fresh;    /* deliveries at hand */
+	struct fresh fresh;    /* deliveries and jobs at hand */
 	char known_origin[64]; /* see host_of in posts.c */
 	size_t known_origin_len;
 	char known_host[HOST_SIZE];
@@ -222,6 +222,13 @@ enum store_result prepare_run_end(struct ledger *ledger, struct mail *mail);
 void conclude_run_end(struct ledger *ledger, struct mail *mail);
 /* Gives up what should have started by now: joins this turn's runs. */
 enum store_result expire_waiting(struct ledger *ledger);
+/* Writes the job down as it is now; what was at hand of it is gone. Every change
+ * of a job passes here. */
+enum store_result update_job(struct ledger *ledger, const struct job *job,
+    const struct payload *response);
+/* Keeps a job that has joined its line at hand until its turn, if that is near:
+ * facts are filled. Moves the request out of order. */
+void keep_waiting(struct ledger *ledger, struct order *order);
 /* The run of a job that the sched let go; NULL when there is nothing to run
  * after all. On failure the job waits again. */
 enum store_result take_waiting(struct ledger *ledger, const char *queue,

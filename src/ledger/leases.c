@@ -275,7 +275,7 @@ prepare_extend(struct ledger *ledger, struct order *order)
 	job->lease_until_ms = planned_at(ledger,
 	    lease_length_ms(ledger, job, order->lease_ms));
 	ledger->must_last = true;
-	return store_update_job(ledger->store, job, NULL);
+	return update_job(ledger, job, NULL);
 }
 
 static void
@@ -336,7 +336,7 @@ prepare_progress(struct ledger *ledger, struct order *order)
 		return result;
 	if (!take_progress(order))
 		return STORE_AGAIN;
-	result = store_update_job(ledger->store, &order->job, NULL);
+	result = update_job(ledger, &order->job, NULL);
 	return result == STORE_OK ? add_progress_event(ledger, order) : result;
 }
 

@@ -2,6 +2,7 @@
  *
  * A job that arrives while nobody waits and a slot is free is written down as
  * running at once: the claim costs nothing, and its body need not be read back.
+ * Nor need that of a job whose turn is near, which stays at hand (fresh.h).
  *
  * Thread: the ledger's.
  */
@@ -168,7 +169,9 @@ conclude_accept(struct ledger *ledger, struct mail *mail)
 	fill_facts(ledger, &order->job, &order->facts);
 	job_arrived(ledger, &order->job);
 	order->run = NULL;
-	if (run != NULL) {
+	if (run == NULL) {
+		keep_waiting(ledger, order);
+	} else {
 		run->loop = order->from;
 		run->request = order->request;
 		order->request = (struct payload){ NULL, NULL };

@@ -164,7 +164,7 @@ keep_fresh(struct ledger *ledger, struct run *run)
 	run->request = (struct payload){ NULL, NULL };
 	run->response = (struct payload){ NULL, NULL };
 	blob_unref(&post->request.body);
-	if (!fresh_keep(&ledger->fresh, post))
+	if (!fresh_keep_post(&ledger->fresh, post))
 		post_free(&post);
 }
 
@@ -230,7 +230,7 @@ send_post(struct ledger *ledger, struct post *post,
 static void
 let_go(struct ledger *ledger, const struct hosts_turn *turn)
 {
-	struct post *post = fresh_take(&ledger->fresh, turn->seq);
+	struct post *post = fresh_take_post(&ledger->fresh, turn->seq);
 	enum store_result result = STORE_OK;
 
 	if (post == NULL)

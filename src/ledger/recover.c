@@ -191,7 +191,7 @@ end_interrupted(struct ledger *ledger, struct job *job)
 		job->run_at_ms = ledger->wall_ms;
 	else
 		job->finished_at_ms = ledger->wall_ms;
-	result = store_update_job(ledger->store, job, NULL);
+	result = update_job(ledger, job, NULL);
 	if (result == STORE_OK && !again)
 		result = add_event(ledger, job, EVENT_FAILED, &delivery,
 		    &wanted);

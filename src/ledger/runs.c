@@ -15,6 +15,10 @@
 #include "callbackd/retry.h"
 #include "inside.h"
 
+/* A job whose turn is further away than that is read back when it comes: what
+ * is at hand shall not be full of those of a queue that stands still. */
+#define SOON_MS 10000
+
 /* How patient we are with jobs of a queue that is no longer configured. */
 static const struct backoff BACKOFF_DEFAULT = { 1000, 60000, 2.0 };
 
@@ -225,7 +229,7 @@ prepare_run_end(struct ledger *ledger, struct mail *mail)
 
 	judge(ledger, run);
 	if (result == STORE_OK && !run->is_void)
-		result = store_update_job(ledger->store, job,
+		result = update_job(ledger, job,
 		    job->response_status > 0 ? &run->response : NULL);
 	if (result == STORE_OK && job_has_ended(job->status) && !run->is_void)
 		result = add_event(ledger, job, job_event_of(job->status),
@@ -361,19 +365,48 @@ load_request(struct ledger *ledger, int64_t seq, struct payload *out)
 	return result == STORE_MISSING ? STORE_OK : result;
 }
 
+enum store_result
+update_job(struct ledger *ledger, const struct job *job,
+    const struct payload *response)
+{
+	fresh_drop_job(&ledger->fresh, job->id.seq);
+	return store_update_job(ledger->store, job, response);
+}
+
+void
+keep_waiting(struct ledger *ledger, struct order *order)
+{
+	const struct document_facts *facts = &order->facts;
+
+	if (facts->position > 0 && facts->position <= FRESH_MAX &&
+	    facts->estimated_wait_ms >= 0 && facts->estimated_wait_ms < SOON_MS)
+		fresh_keep_job(&ledger->fresh, &order->job, &order->request);
+}
+
+static enum store_result
+read_run(struct ledger *ledger, int64_t seq, struct run *run)
+{
+	enum store_result result = store_get_job_seq(ledger->store, seq,
+	    &run->job);
+
+	if (result == STORE_OK && run->job.status != JOB_QUEUED)
+		result = STORE_MISSING;
+	if (result == STORE_OK)
+		result = load_request(ledger, seq, &run->request);
+	return result;
+}
+
 /* STORE_MISSING when the job no longer waits. */
 static enum store_result
 load_run(struct ledger *ledger, int64_t seq, struct run **run_out)
 {
 	struct run *run = run_new();
-	enum store_result result = STORE_AGAIN;
+	enum store_result result = STORE_OK;
 
-	if (run != NULL)
-		result = store_get_job_seq(ledger->store, seq, &run->job);
-	if (result == STORE_OK && run->job.status != JOB_QUEUED)
-		result = STORE_MISSING;
-	if (result == STORE_OK)
-		result = load_request(ledger, seq, &run->request);
+	if (run == NULL)
+		result = STORE_AGAIN;
+	else if (!fresh_take_job(&ledger->fresh, seq, &run->job, &run->request))
+		result = read_run(ledger, seq, run);
 	if (result != STORE_OK)
 		run_free(&run);
 	*run_out = run;
@@ -434,7 +467,7 @@ claim(struct ledger *ledger, struct run *run)
 	if (runs_at_most_once(ledger, job->queue))
 		ledger->must_last = true;
 	if (result == STORE_OK)
-		result = store_update_job(ledger->store, job, NULL);
+		result = update_job(ledger, job, NULL);
 	if (result == STORE_OK && job->attempts == 1)
 		result = add_event(ledger, job, EVENT_STARTED, &run->delivery,
 		    &run->has_event);

@@ -104,6 +104,24 @@ START_TEST(a_delayed_job_never_becomes_due)
 }
 END_TEST
 
+/* Its turn is near: it is at hand (fresh.h), and must not come back from there. */
+START_TEST(a_job_whose_turn_is_near_does_not_run)
+{
+	const struct wish wish = { .delay_ms = SECOND_MS, .body = "four" };
+	struct uuid job, next;
+
+	open_world();
+	job = submit(&wish);
+	next = submit(&wish);
+	ck_assert_int_eq(cancel(job), ORDER_OK);
+	let_time_pass(2 * SECOND_MS);
+	is_cancelled(job);
+	ck_assert_int_eq(runs_begun(), 1);
+	end_run_with(next, &WELL);
+	nothing_is_held("work");
+}
+END_TEST
+
 START_TEST(a_delayed_job_is_found_although_the_clock_was_set)
 {
 	struct uuid job;
@@ -587,6 +605,7 @@ main(void)
 	    a_queued_job_leaves_the_line_and_gives_its_place_back);
 	tcase_add_test(cases, what_the_canceller_is_shown_is_what_anybody_sees);
 	tcase_add_test(cases, a_delayed_job_never_becomes_due);
+	tcase_add_test(cases, a_job_whose_turn_is_near_does_not_run);
 	tcase_add_test(cases,
 	    a_delayed_job_is_found_although_the_clock_was_set);
 	tcase_add_test(cases, a_cancelled_job_does_not_expire);

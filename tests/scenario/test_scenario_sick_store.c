@@ -205,6 +205,25 @@ START_TEST(a_job_that_could_not_be_claimed_still_waits)
 	struct uuid job;
 
 	open_world();
+	/* so far away that it is read back from the store */
+	job = submit(&(struct wish){ .delay_ms = MINUTE_MS, .body = "x" });
+	store_sickens(calls[_i], 0, STORE_AGAIN);
+	let_time_pass(MINUTE_MS);
+	ck_assert(!ledger_is_well(world_ledger()));
+	ck_assert_int_eq(gauge_of("work")->queued, 1);
+	ck_assert_int_eq(gauge_of("work")->running, 0);
+	heal();
+	ck_assert_int_eq(run_of(job)->job.attempts, 1);
+	ck_assert_uint_eq(blob_len(run_of(job)->request.body), 1);
+}
+END_TEST
+
+START_TEST(a_job_at_hand_that_could_not_be_claimed_still_waits)
+{
+	static const unsigned calls[] = { SICK_UPDATE_JOB, SICK_COMMIT };
+	struct uuid job;
+
+	open_world();
 	job = submit(&(struct wish){ .delay_ms = 500, .body = "x" });
 	store_sickens(calls[_i], 0, STORE_AGAIN);
 	let_time_pass(500);
@@ -214,6 +233,23 @@ START_TEST(a_job_that_could_not_be_claimed_still_waits)
 	heal();
 	ck_assert_int_eq(run_of(job)->job.attempts, 1);
 	ck_assert_uint_eq(blob_len(run_of(job)->request.body), 1);
+}
+END_TEST
+
+START_TEST(a_job_at_hand_is_not_read_back)
+{
+	struct uuid job;
+
+	open_world();
+	job = submit(&(struct wish){ .delay_ms = 500, .body = "x" });
+	store_sickens(SICK_GET_JOB | SICK_GET_PAYLOAD, 0, STORE_AGAIN);
+	let_time_pass(500);
+	ck_assert_int_eq(run_of(job)->job.attempts, 1);
+	ck_assert_int_eq(run_of(job)->job.status, JOB_RUNNING);
+	ck_assert_uint_eq(blob_len(run_of(job)->request.body), 1);
+	ck_assert(same(run_of(job)->job.id, job));
+	store_heals();
+	ck_assert_int_eq(status_of(job), JOB_RUNNING);
 }
 END_TEST
 
@@ -538,6 +574,9 @@ add_end_cases(Suite *suite)
 	    an_event_that_cannot_be_written_down_keeps_the_job_running);
 	tcase_add_loop_test(cases, a_job_that_could_not_be_claimed_still_waits,
 	    0, 4);
+	tcase_add_loop_test(cases,
+	    a_job_at_hand_that_could_not_be_claimed_still_waits, 0, 2);
+	tcase_add_test(cases, a_job_at_hand_is_not_read_back);
 	tcase_add_test(cases,
 	    a_claim_on_arrival_whose_started_event_fails_is_refused);
 	tcase_add_test(cases,
