@@ -2,7 +2,7 @@
  *
  * 1. One connection, one writer; others may read (a backup, the sqlite3 shell).
  * 2. A durable commit is synced by SQLite before anybody can see it; others
- *    are synced with the next durable one (sqlite_file.c).
+ *    are synced with the next durable one (sqlite_log.c).
  * 3. Pages are copied from the log into the file at the begin of a
  *    transaction, not at its end: nobody's answer waits for that.
  * 4. A sync that failed is never just tried again. Linux marks the pages clean
@@ -119,6 +119,8 @@ keep_mark(struct sqlite *self)
 	self->may_skip_sync = false;
 	if (result == STORE_OK)
 		self->mark++;
+	else
+		sqlite_forget_held(self);
 	return result;
 }
 
@@ -239,6 +241,7 @@ rollback(struct driver *driver)
 	if (!sqlite3_get_autocommit(self->db))
 		sqlite_run(self, SQL_ROLLBACK);
 	assert(sqlite3_get_autocommit(self->db)); /* ROLLBACK always does */
+	sqlite_forget_held(self);
 	if (self->is_suspect)
 		(void)keep_mark(self); /* heal, step 1, while we still can */
 	self->base.why = why;

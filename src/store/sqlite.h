@@ -1,7 +1,8 @@
 /* sqlite.h - what the files of the SQLite driver share.
  *
  * sqlite.c keeps transactions, sqlite_rows.c records, sqlite_lists.c many of
- * them, sqlite_file.c the file, sqlite_backup.c copies of it.
+ * them, sqlite_file.c the file, sqlite_log.c the log beside it, sqlite_backup.c
+ * copies of both.
  */
 #ifndef CALLBACKD_STORE_SQLITE_H
 #define CALLBACKD_STORE_SQLITE_H
@@ -18,6 +19,10 @@
  * mean. With pages of 4 KiB a copy stays below some 10 ms. */
 #define CHECKPOINT_FRAMES 2000
 
+/* Of the log, written in one piece: some 15 pages, a transaction of a few jobs.
+ * Beyond that the calls no longer matter. */
+#define LOG_HELD_BYTES 65536
+
 struct sqlite {
 	struct driver base; /* first */
 	char *path;         /* absolute, owned */
@@ -30,11 +35,14 @@ struct sqlite {
 	bool is_suspect; /* the log may not be on the disk as we wrote it */
 	int64_t mark;    /* last one kept; see heal() in sqlite.c */
 
-	/* The log's file, with our own sync; see sqlite_file.c. */
+	/* The log's file, with our own write and sync; see sqlite_log.c. */
 	sqlite3_io_methods log_methods;
 	const sqlite3_io_methods *system_methods;
 	bool may_skip_sync;   /* the commit under way is not durable */
 	bool is_header_fresh; /* the log's header was written, not synced */
+	int held_len;         /* bytes not given to the system yet */
+	int64_t held_at;      /* where they belong */
+	unsigned char held[LOG_HELD_BYTES];
 
 	int log_frames;    /* pages in the log */
 	int checkpoint_at; /* copy them home from this many on */
@@ -58,6 +66,12 @@ void sqlite_give_up_file(struct sqlite *self);
 /* Writes the log's bytes once more and syncs them: whatever an earlier sync
  * has said, STORE_OK means that they are on the disk now. */
 enum store_result sqlite_rewrite_log(struct sqlite *self);
+
+/* sqlite_log.c: puts our methods in front of the system's, for the log of this
+ * connection. An SQLite result. */
+int sqlite_take_over_log(struct sqlite *self);
+/* After a transaction that failed. */
+void sqlite_forget_held(struct sqlite *self);
 
 /* sqlite_backup.c */
 enum store_result sqlite_backup(const char *place, const char *to_path,

@@ -1,5 +1,5 @@
 /* sqlite_file.c - the file of an SQLite store: whose it is, what it is, how it
- * is opened, synced and copied.
+ * is opened.
  *
  * 1. One process owns a store: it holds flock(2) on PATH-lock. Not on the file
  *    itself: closing any descriptor of it would drop the locks that SQLite
@@ -8,9 +8,6 @@
  *    looked at before SQLite touches it; our mark is in the header from the
  *    first moment on, since a new file is made in one transaction before it
  *    gets a log.
- * 3. Which commit waits for the disk is decided when it is made. PRAGMA
- *    synchronous cannot do that, it may not change within a transaction. So
- *    SQLite always asks for the sync of its log, and we let it pass or not.
  *
  * Ledger thread, but for sqlite_backup.
  */
@@ -19,7 +16,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,58 +39,6 @@ static const char connection_settings[] =
     "PRAGMA secure_delete = OFF;" /* Debian's default writes zeroes */
     "PRAGMA journal_size_limit = 16777216;"
     "PRAGMA wal_autocheckpoint = 0;"; /* sqlite.c does, and hears errors */
-
-static struct sqlite *
-owner_of_log(sqlite3_file *file)
-{
-	const char *methods = (const char *)file->pMethods;
-
-	return (struct sqlite *)(void *)(methods -
-	    offsetof(struct sqlite, log_methods));
-}
-
-static int
-log_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at)
-{
-	struct sqlite *self = owner_of_log(file);
-
-	if (at == 0)
-		self->is_header_fresh = true;
-	return self->system_methods->xWrite(file, bytes, len, at);
-}
-
-/* The header of a log that begins anew must be on the disk before its frames,
- * or those of the old one might be taken for its own (SQLite ticket
- * ff5be73dee): that sync is never left out. */
-static int
-log_sync(sqlite3_file *file, int flags)
-{
-	struct sqlite *self = owner_of_log(file);
-
-	if (self->may_skip_sync && !self->is_header_fresh)
-		return SQLITE_OK;
-	self->is_header_fresh = false;
-	return self->system_methods->xSync(file, flags);
-}
-
-/* Puts our sync in front of the system's, for the log of this connection. */
-static int
-take_over_log(struct sqlite *self)
-{
-	sqlite3_file *log = NULL;
-	int rc = sqlite3_file_control(self->db, NULL,
-	    SQLITE_FCNTL_JOURNAL_POINTER, &log);
-
-	if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL)
-		return SQLITE_INTERNAL;
-	self->system_methods = log->pMethods;
-	self->log_methods = *log->pMethods;
-	self->log_methods.xWrite = log_write;
-	self->log_methods.xSync = log_sync;
-	self->is_header_fresh = true; /* unknown: sync once more */
-	log->pMethods = &self->log_methods;
-	return SQLITE_OK;
-}
 
 /* Learns after each commit how long the log is. */
 static int
@@ -235,7 +179,7 @@ use_log(struct sqlite *self)
 		rc = ask(self->db, "SELECT count(*) FROM books", &pages, NULL,
 		    0);
 	if (rc == SQLITE_OK)
-		rc = take_over_log(self);
+		rc = sqlite_take_over_log(self);
 	sqlite3_wal_hook(self->db, committed_cb, self);
 	return rc == SQLITE_OK ? STORE_OK : sqlite_failed(self, "log", rc);
 }

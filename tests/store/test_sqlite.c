@@ -19,6 +19,7 @@ static struct {
 	int syncs_to_fail;  /* so many times; -1: always */
 	int sync_count;     /* how often it was asked */
 	int write_errno;    /* pwrite fails so */
+	int write_count;    /* how often it was asked */
 	int read_errno;     /* pread fails so */
 	bool reads_rubbish; /* pages come back as zeroes */
 } disk;
@@ -38,6 +39,7 @@ fdatasync(int fd)
 ssize_t
 pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 {
+	disk.write_count++;
 	if (disk.write_errno != 0) {
 		errno = disk.write_errno;
 		return -1;
@@ -213,6 +215,24 @@ START_TEST(a_store_of_normal_durability_never_waits_at_a_commit)
 	disk.sync_count = 0;
 	keep_plain_job(f.store, "q", NULL, NOW_MS);
 	ck_assert_int_eq(disk.sync_count, 0);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(a_commit_of_a_few_jobs_reaches_the_log_in_one_piece)
+{
+	struct fixture f;
+
+	fixture_open(&f, "sqlite:");
+	keep_plain_job(f.store, "q", NULL, NOW_MS);
+	for (int i = 0; i < 5; i++) {
+		disk.write_count = 0;
+		assert_ok(f.store, store_begin(f.store));
+		add_plain_job(f.store, "q", "http://c/", NOW_MS);
+		add_plain_job(f.store, "q", "http://c/", NOW_MS);
+		assert_ok(f.store, store_commit(f.store, i % 2 == 0));
+		ck_assert_int_eq(disk.write_count, 1);
+	}
 	fixture_close(&f);
 }
 END_TEST
@@ -404,6 +424,39 @@ read_until_it_fails(struct store *store)
 	}
 	return result;
 }
+
+/* By then the place in the log may be another writer's. */
+START_TEST(what_an_undone_transaction_left_is_never_written)
+{
+	char *body = calloc(1, 100000);
+	struct payload request = payload_of(NULL, body, 100000);
+	struct job job;
+	struct fixture f;
+	struct uuid id;
+
+	free(body);
+	fixture_open(&f, "sqlite:");
+	keep_plain_job(f.store, "q", NULL, NOW_MS);
+	assert_ok(f.store, store_begin(f.store));
+	disk.write_count = 0;
+	fill_job(&job);
+	for (int i = 0; i < 100; i++) /* more than the cache holds */
+		assert_ok(f.store,
+		    store_add_job(f.store, &job, &request, NOW_MS));
+	ck_assert_int_gt(disk.write_count, 0);
+	store_rollback(f.store);
+	disk.write_count = 0;
+	id = keep_plain_job(f.store, "q", NULL, NOW_MS);
+	ck_assert_int_eq(disk.write_count, 1);
+	fixture_reopen(&f);
+	ck_assert_int_eq(look_for_job(f.store, id), STORE_OK);
+	ck_assert_int_eq(look_for_job(f.store, job.id), STORE_MISSING);
+	ck_assert_int_eq(balanced_books(f.store).accepted, 2);
+	job_clear(&job);
+	payload_clear(&request);
+	fixture_close(&f);
+}
+END_TEST
 
 START_TEST(after_a_failure_the_transaction_is_over)
 {
@@ -719,6 +772,8 @@ life_cases(void)
 	    the_head_of_a_new_log_is_synced_whatever_the_commit);
 	tcase_add_test(tcase,
 	    a_store_of_normal_durability_never_waits_at_a_commit);
+	tcase_add_test(tcase,
+	    a_commit_of_a_few_jobs_reaches_the_log_in_one_piece);
 	tcase_add_test(tcase, the_log_is_copied_home_before_it_grows_long);
 	tcase_add_test(tcase, a_backup_is_a_store_of_its_own);
 	tcase_add_test(tcase, a_backup_that_fails_leaves_no_file);
@@ -740,6 +795,7 @@ fault_cases(void)
 	tcase_add_test(tcase,
 	    a_sync_that_fails_during_a_checkpoint_is_not_forgotten);
 	tcase_add_test(tcase, a_full_disk_refuses_and_works_again);
+	tcase_add_test(tcase, what_an_undone_transaction_left_is_never_written);
 	tcase_add_test(tcase, after_a_failure_the_transaction_is_over);
 	tcase_add_test(tcase, a_damaged_page_ends_all_writing);
 	tcase_set_timeout(tcase, 60);
