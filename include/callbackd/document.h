@@ -100,7 +100,5 @@ struct attempt_facts {
 };
 bool document_add_attempt(struct delivery *delivery,
     const struct attempt_facts *facts);
-/* When the last of them began; -1: there is none (attempts_json NULL). */
-int64_t document_last_attempt_ms(const char *attempts_json);
 
 #endif

@@ -29,6 +29,7 @@ struct run {
 	bool held_place; /* it had a place in its queue */
 	bool has_event;  /* delivery is to be sent */
 	struct delivery delivery;
+	int64_t leapt_ms; /* see ledger/clocks.c */
 
 	/* What came of it; written by the executor. */
 	enum verdict verdict;
@@ -54,6 +55,7 @@ struct post {
 	bool is_first;    /* which budget it was let go under */
 	bool is_too_old;  /* no attempt was made: its schedule is over */
 	bool is_judged;   /* the ledger's own: delivery holds the outcome */
+	int64_t leapt_ms; /* the ledger's own; see ledger/clocks.c */
 	struct delivery delivery;
 	struct job job;
 	struct payload request; /* fields only: trace context, X-Call-Id */

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "callbackd/clock.h"
 #include "callbackd/job.h"
 #include "callbackd/sign.h"
 #include "callbackd/text.h"
@@ -86,6 +87,27 @@ enum store_result store_set_paused(struct store *store, const char *queue,
 /* By name. each() may not call the store. */
 enum store_result store_each_paused(struct store *store,
     void (*each)(const char *queue, void *arg), void *arg);
+
+/* What the clocks showed when the moments in the store were last right. They are
+ * wall time; who sets that clock has to move what waits, too. */
+struct store_clock {
+	char boot_id[CLOCK_BOOT_ID_SIZE]; /* "": unknown */
+	int64_t boot_ms;
+	int64_t wall_ms;
+	/* What has ended is not moved: when it was before set_at_ms (-1: never
+	 * set), it seems older than it is by forward_ms. */
+	int64_t set_at_ms;
+	int64_t forward_ms; /* >= 0 */
+};
+/* STORE_MISSING: never written down. */
+enum store_result store_get_clock(struct store *store, struct store_clock *out);
+enum store_result store_set_clock(struct store *store,
+    const struct store_clock *clock);
+
+/* The wall clock was set by by_ms (back when < 0): moves run_at, started_at,
+ * expires_at and lease_until of unfinished jobs, and schedule_at and next_at of
+ * open deliveries. */
+enum store_result store_move_waits(struct store *store, int64_t by_ms);
 
 /* Writes for no other purpose than to see whether writing works. Within a
  * transaction; costs 64 KiB of the file, once. */
@@ -160,10 +182,8 @@ enum store_result store_each_open_job(struct store *store,
 struct open_delivery {
 	int64_t seq;
 	int64_t next_at_ms;
-	int32_t attempts;
 	enum delivery_state state; /* pending or held */
 	const char *url;           /* borrowed */
-	const char *attempts_json; /* borrowed; NULL: none yet */
 };
 enum store_result store_each_open_delivery(struct store *store,
     bool (*each)(const struct open_delivery *delivery, void *arg), void *arg);

@@ -1,10 +1,12 @@
-/* clock.c - the two clocks of the kernel, as whole numbers.
+/* clock.c - the clocks of the kernel, as whole numbers.
  *
  * Any thread.
  */
 #include "callbackd/clock.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static struct timespec
@@ -37,4 +39,24 @@ clock_mono_us(void)
 	struct timespec now = now_of(CLOCK_MONOTONIC);
 
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+clock_boot_ms(void)
+{
+	struct timespec now = now_of(CLOCK_BOOTTIME);
+
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void
+clock_boot_id(char out[CLOCK_BOOT_ID_SIZE])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (file == NULL || fgets(out, CLOCK_BOOT_ID_SIZE, file) == NULL)
+		out[0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	if (file != NULL)
+		(void)fclose(file);
 }

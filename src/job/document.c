@@ -280,26 +280,6 @@ document_add_attempt(struct delivery *delivery,
 	return true;
 }
 
-int64_t
-document_last_attempt_ms(const char *attempts_json)
-{
-	static const char mark[] = "{\"at\":\"";
-	char text[TEXT_TIME_SIZE];
-	const char *last = NULL;
-	int64_t at_ms;
-
-	while (attempts_json != NULL &&
-	    (attempts_json = strstr(attempts_json, mark)) != NULL) {
-		attempts_json += sizeof(mark) - 1;
-		last = attempts_json;
-	}
-	if (last == NULL)
-		return -1;
-	(void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(last, "\""),
-	    last);
-	return text_time_parse(text, &at_ms) ? at_ms : -1;
-}
-
 void
 delivery_write(struct json_writer *writer, const struct delivery *delivery)
 {

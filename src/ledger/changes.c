@@ -95,7 +95,7 @@ set_aside(struct ledger *ledger, struct order *order)
 	if (order->was_running)
 		return line_join(ledger->cancelled, &run);
 	order->has_left = sched_leave(ledger->sched, job->queue, job->priority,
-	    job->id.seq, turn_due_mono(ledger, job));
+	    job->id.seq, due_mono(ledger, job->run_at_ms));
 	return true;
 }
 
@@ -195,7 +195,7 @@ stop_running(struct ledger *ledger, const struct order *order)
 		drop_run(ledger, job->id.seq);
 	} else if (!order->has_left) { /* its run ended this turn: it joined */
 		(void)sched_leave(ledger->sched, job->queue, job->priority,
-		    job->id.seq, turn_due_mono(ledger, job));
+		    job->id.seq, due_mono(ledger, job->run_at_ms));
 	}
 }
 

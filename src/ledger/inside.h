@@ -88,8 +88,12 @@ struct ledger {
 	int64_t wall_ms; /* of this turn */
 	int64_t mono_ms;
 	int64_t wall_offset_ms; /* wall - mono; see due_mono */
-	int64_t leap_at_ms;     /* the latest it showed before it was set */
-	int64_t leapt_ms;       /* forward, by so much in all; >= 0 */
+
+	/* See clocks.c. */
+	int64_t leapt_ms; /* the wall clock was set by so much, in all */
+	int64_t moved_ms; /* as far the store has followed */
+	struct store_clock clock; /* as noted last */
+	int64_t noted_mono_ms;    /* when that was */
 
 	struct outbox *outboxes;
 	unsigned outbox_count;
@@ -108,7 +112,7 @@ struct ledger {
  * not moved by it. */
 int64_t due_mono(const struct ledger *ledger, int64_t at_ms);
 int64_t planned_at(const struct ledger *ledger, int64_t after_ms);
-/* How long ago that was, leaps of the wall clock not counted; >= 0. */
+/* How long ago that was, by a moment that has followed the clock; >= 0. */
 int64_t age_of(const struct ledger *ledger, int64_t at_ms);
 
 /* Opens the turn's transaction if it is not open. */
@@ -246,9 +250,6 @@ void mark_started(struct ledger *ledger, struct job *job);
 void wait_for_turn(struct ledger *ledger, const struct job *job);
 /* One that has left it after all did not: its expiry is still watched. */
 void join_line(struct ledger *ledger, const struct job *job);
-/* The monotonic moment for which it waits in the sched; 0: none. True only of
- * what was planned since the clock was last set. */
-int64_t turn_due_mono(const struct ledger *ledger, const struct job *job);
 /* A job that waits in the sched, for due_mono_ms, is to be given up at
  * expires_mono_ms. False: no memory. */
 bool watch_expiry(struct ledger *ledger, int64_t seq, int64_t expires_mono_ms,
@@ -272,6 +273,22 @@ void keep_fresh(struct ledger *ledger, struct run *run);
 void wake_deliveries(struct ledger *ledger);
 void let_deliveries_go(struct ledger *ledger);
 struct hosts_rules hosts_rules_of(const struct conf *conf);
+
+/* clocks.c */
+void read_clocks(struct ledger *ledger);
+/* Their moments are right by the clock of this turn from now on. */
+void follow_clock_run(const struct ledger *ledger, struct run *run);
+void follow_clock_post(const struct ledger *ledger, struct post *post);
+enum store_result follow_clock_store(struct ledger *ledger);
+/* Writes down what the clocks show, for the next start: with a transaction that
+ * is open anyway, now and then; or by itself. */
+enum store_result note_clocks_along(struct ledger *ledger);
+bool clocks_are_to_be_noted(struct ledger *ledger);
+enum store_result note_clocks_alone(struct ledger *ledger);
+/* What has ended before may be purged. */
+int64_t purge_before(const struct ledger *ledger);
+bool take_up_clock(struct ledger *ledger); /* false: see store_why */
+void leave_clock(struct ledger *ledger);
 
 /* recover.c */
 bool take_up_unfinished(struct ledger *ledger, struct reason *why_out);

@@ -118,6 +118,8 @@ load_expired(struct ledger *ledger, int64_t seq, struct run **run_out)
 		result = STORE_MISSING;
 	if (result != STORE_OK)
 		run_free(&run);
+	else
+		run->leapt_ms = ledger->leapt_ms;
 	*run_out = run;
 	return result;
 }
@@ -232,6 +234,7 @@ prepare_end(struct ledger *ledger, struct order *order)
 		return result;
 	refuse_large(ledger, run);
 	run->was_leased = true;
+	run->leapt_ms = ledger->leapt_ms;
 	run->duration_ms = age_of(ledger, run->job.started_at_ms);
 	ledger->must_last = true;
 	result = prepare_run_end(ledger, &run->mail);

@@ -358,6 +358,7 @@ ledger_stop(struct ledger **ledger)
 	 * pending: the next start takes it up again. */
 	empty(*ledger, &(*ledger)->unsettled_runs, drop_run);
 	empty(*ledger, &(*ledger)->unsettled_posts, drop_post);
+	leave_clock(*ledger);
 	free_rooms(*ledger);
 	*ledger = NULL;
 }

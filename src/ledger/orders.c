@@ -40,6 +40,7 @@ claim_on_arrival(struct ledger *ledger, struct order *order)
 		sched_give_slot(ledger->sched, job->queue);
 		return;
 	}
+	order->run->leapt_ms = ledger->leapt_ms;
 	mark_started(ledger, job);
 }
 

@@ -155,6 +155,7 @@ keep_fresh(struct ledger *ledger, struct run *run)
 	if (post == NULL)
 		return;
 	post->loop = run->loop;
+	post->leapt_ms = ledger->leapt_ms;
 	post->delivery = run->delivery;
 	post->job = run->job;
 	post->request = run->request;
@@ -177,6 +178,7 @@ load_post(struct ledger *ledger, int64_t seq, struct post **post_out)
 	*post_out = post;
 	if (post == NULL)
 		return result;
+	post->leapt_ms = ledger->moved_ms;
 	result = store_get_delivery_seq(ledger->store, seq, &post->delivery);
 	if (result == STORE_OK && post->delivery.state != DELIVERY_PENDING)
 		result = STORE_MISSING;
@@ -215,6 +217,7 @@ send_post(struct ledger *ledger, struct post *post,
 {
 	post->is_first = turn->is_first;
 	post->host = turn->host;
+	follow_clock_post(ledger, post);
 	atomic_fetch_add(&ledger->posts_under_way, 1);
 	if (is_too_old(ledger, &post->delivery)) {
 		post->is_too_old = true;
@@ -339,6 +342,7 @@ prepare_post_end(struct ledger *ledger, struct mail *mail)
 	struct post *post = (struct post *)mail;
 	enum store_result result = begin_writing(ledger);
 
+	follow_clock_post(ledger, post);
 	judge(ledger, post);
 	if (result == STORE_OK)
 		result = store_update_delivery(ledger->store, &post->delivery);

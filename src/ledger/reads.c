@@ -20,10 +20,10 @@ fill_facts(struct ledger *ledger, const struct job *job,
 	if (job->status != JOB_QUEUED)
 		return;
 	out->position = sched_position(ledger->sched, job->queue, job->priority,
-	    job->id.seq, turn_due_mono(ledger, job), ledger->mono_ms);
+	    job->id.seq, due_mono(ledger, job->run_at_ms), ledger->mono_ms);
 	out->estimated_wait_ms = sched_wait_ms(ledger->sched, job->queue,
 	    out->position, ledger->mono_ms);
-	delay_ms = turn_due_mono(ledger, job) - ledger->mono_ms;
+	delay_ms = due_mono(ledger, job->run_at_ms) - ledger->mono_ms;
 	if (delay_ms > out->estimated_wait_ms && delay_ms > 0)
 		out->estimated_wait_ms = delay_ms;
 }

@@ -10,8 +10,6 @@
 
 #include "inside.h"
 
-#define IDS_AHEAD_MS 1000 /* in a burst, without a clock set back */
-
 struct recovery {
 	struct ledger *ledger;
 	int64_t *interrupted; /* sequence numbers, owned */
@@ -41,46 +39,6 @@ note_interrupted(struct recovery *recovery, int64_t seq)
 	return true;
 }
 
-/* The monotonic moment of one that was planned at planned_at_ms (-1: unknown).
- * The clock may have been set back since: nothing waits longer than it was to
- * wait when that was decided. */
-static int64_t
-due_again(const struct ledger *ledger, int64_t at_ms, int64_t planned_at_ms)
-{
-	int64_t now_ms = planned_at_ms > ledger->wall_ms ? planned_at_ms
-							 : ledger->wall_ms;
-
-	return ledger->mono_ms + at_ms - now_ms;
-}
-
-/* When a job was accepted that has at_ms before it. Ids run ahead of a clock that
- * was set back (uuid_next_seq): then that is unknown. */
-static int64_t
-accepted_at(int64_t seq, int64_t at_ms)
-{
-	int64_t accepted_at_ms = uuid_ms(seq);
-
-	return at_ms + IDS_AHEAD_MS < accepted_at_ms ? -1 : accepted_at_ms;
-}
-
-/* A wait between two runs is decided at the end of the first, which is not
- * written down, but its begin is. */
-static int64_t
-job_planned_at(const struct open_job *job)
-{
-	return job->attempts > 0 ? job->started_at_ms
-				 : accepted_at(job->seq, job->run_at_ms);
-}
-
-/* First attempts are never planned for later. */
-static int64_t
-delivery_planned_at(const struct open_delivery *delivery)
-{
-	return delivery->attempts > 0
-	    ? document_last_attempt_ms(delivery->attempts_json)
-	    : delivery->next_at_ms;
-}
-
 static bool
 line_up(struct recovery *recovery, const struct open_job *job)
 {
@@ -88,7 +46,7 @@ line_up(struct recovery *recovery, const struct open_job *job)
 	struct queue_gauge *gauge = sched_gauge(ledger->sched, job->queue);
 	const struct waiting waiting = { job->seq, job->priority,
 		(uint32_t)job->request_bytes,
-		due_again(ledger, job->run_at_ms, job_planned_at(job)) };
+		due_mono(ledger, job->run_at_ms) };
 
 	if (gauge != NULL)
 		queue_hold_place(gauge, job->request_bytes);
@@ -98,9 +56,7 @@ line_up(struct recovery *recovery, const struct open_job *job)
 	recovery->waiting++;
 	if (job->expires_at_ms >= 0 && job->attempts == 0 &&
 	    !watch_expiry(ledger, job->seq,
-		due_again(ledger, job->expires_at_ms,
-		    accepted_at(job->seq, job->expires_at_ms)),
-		waiting.due_mono_ms))
+		due_mono(ledger, job->expires_at_ms), waiting.due_mono_ms))
 		return false;
 	return sched_wait(ledger->sched, job->queue, &waiting, ledger->mono_ms);
 }
@@ -119,7 +75,7 @@ hold_again(struct recovery *recovery, const struct open_job *job)
 	sched_retake_slot(ledger->sched, job->queue);
 	recovery->leased++;
 	return watch_lease(ledger, job->seq,
-	    due_again(ledger, job->lease_until_ms, job->started_at_ms));
+	    due_mono(ledger, job->lease_until_ms));
 }
 
 /* In a queue that is not configured nobody can go on. */
@@ -148,8 +104,7 @@ take_delivery_cb(const struct open_delivery *delivery, void *arg)
 {
 	struct recovery *recovery = arg;
 	struct ledger *ledger = recovery->ledger;
-	const struct line_item item = { due_again(ledger, delivery->next_at_ms,
-					    delivery_planned_at(delivery)),
+	const struct line_item item = { due_mono(ledger, delivery->next_at_ms),
 		delivery->seq, 0, 0 };
 
 	if (delivery->state == DELIVERY_HELD)
@@ -311,8 +266,9 @@ take_up_unfinished(struct ledger *ledger, struct reason *why_out)
 {
 	struct recovery recovery = { .ledger = ledger };
 
-	if (!take_up_pauses(ledger) || take_up_jobs(&recovery) != STORE_OK ||
-	    recovery.out_of_memory || !line_up_interrupted(&recovery))
+	if (!take_up_clock(ledger) || !take_up_pauses(ledger) ||
+	    take_up_jobs(&recovery) != STORE_OK || recovery.out_of_memory ||
+	    !line_up_interrupted(&recovery))
 		return fail(&recovery, why_out);
 	if (store_each_open_delivery(ledger->store, take_delivery_cb,
 		&recovery) != STORE_OK ||

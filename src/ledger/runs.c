@@ -42,14 +42,6 @@ due_of_watched(const struct line_item *item)
 	return (int64_t)((uint64_t)item->tag << 32 | item->bytes);
 }
 
-int64_t
-turn_due_mono(const struct ledger *ledger, const struct job *job)
-{
-	if (job->attempts == 0 && job->run_at_ms <= job->created_at_ms)
-		return 0;
-	return due_mono(ledger, job->run_at_ms);
-}
-
 void
 wait_for_turn(struct ledger *ledger, const struct job *job)
 {
@@ -57,7 +49,7 @@ wait_for_turn(struct ledger *ledger, const struct job *job)
 	if (job->expires_at_ms >= 0 && job->attempts == 0)
 		(void)watch_expiry(ledger, job->id.seq,
 		    due_mono(ledger, job->expires_at_ms),
-		    turn_due_mono(ledger, job));
+		    due_mono(ledger, job->run_at_ms));
 	join_line(ledger, job);
 }
 
@@ -65,7 +57,8 @@ void
 join_line(struct ledger *ledger, const struct job *job)
 {
 	const struct waiting waiting = { job->id.seq, job->priority,
-		(uint32_t)job->request_bytes, turn_due_mono(ledger, job) };
+		(uint32_t)job->request_bytes,
+		due_mono(ledger, job->run_at_ms) };
 
 	if (!sched_wait(ledger->sched, job->queue, &waiting, ledger->mono_ms))
 		log_event(ledger->log, LOG_LEVEL_ERROR, "job_parked",
@@ -227,6 +220,7 @@ prepare_run_end(struct ledger *ledger, struct mail *mail)
 	struct job *job = &run->job;
 	enum store_result result = begin_writing(ledger);
 
+	follow_clock_run(ledger, run);
 	judge(ledger, run);
 	if (result == STORE_OK && !run->is_void)
 		result = update_job(ledger, job,
@@ -341,8 +335,7 @@ static bool
 is_too_late(const struct ledger *ledger, const struct job *job)
 {
 	return job->expires_at_ms >= 0 && job->attempts == 0 &&
-	    age_of(ledger, job->created_at_ms) >=
-	    job->expires_at_ms - job->created_at_ms;
+	    job->expires_at_ms <= ledger->wall_ms;
 }
 
 /* The job ends without having begun: as a run that never ran. */
@@ -409,6 +402,8 @@ load_run(struct ledger *ledger, int64_t seq, struct run **run_out)
 		result = read_run(ledger, seq, run);
 	if (result != STORE_OK)
 		run_free(&run);
+	else
+		run->leapt_ms = ledger->leapt_ms;
 	*run_out = run;
 	return result;
 }

@@ -20,19 +20,6 @@
 #define PURGE_REST_MS 1000 /* between two sweeps with nothing to do */
 #define PURGE_EVERY_MS 20  /* though there is no idle time: some 10000 jobs/s */
 #define TIDY_MS 10000
-#define LEAP_MS 1000 /* of the wall clock against the monotonic one */
-
-int64_t
-due_mono(const struct ledger *ledger, int64_t at_ms)
-{
-	return at_ms - ledger->wall_offset_ms;
-}
-
-int64_t
-planned_at(const struct ledger *ledger, int64_t after_ms)
-{
-	return ledger->mono_ms + after_ms + ledger->wall_offset_ms;
-}
 
 void
 give_place(struct ledger *ledger, const struct job *job)
@@ -42,16 +29,6 @@ give_place(struct ledger *ledger, const struct job *job)
 	if (gauge != NULL)
 		queue_give_place(gauge, job->request_bytes);
 	gauges_give_client(ledger->conf->gauges, job->client);
-}
-
-int64_t
-age_of(const struct ledger *ledger, int64_t at_ms)
-{
-	int64_t age_ms = ledger->wall_ms - at_ms;
-
-	if (at_ms <= ledger->leap_at_ms)
-		age_ms -= ledger->leapt_ms;
-	return age_ms < 0 ? 0 : age_ms;
 }
 
 struct ledger_hands *
@@ -163,8 +140,10 @@ prepare_all(struct ledger *ledger, const struct mail_list *list,
 static enum store_result
 prepare_turn(struct ledger *ledger)
 {
-	enum store_result result = expire_waiting(ledger);
+	enum store_result result = follow_clock_store(ledger);
 
+	if (result == STORE_OK)
+		result = expire_waiting(ledger);
 	if (result == STORE_OK)
 		result = expire_leases(ledger);
 	if (result == STORE_OK)
@@ -182,6 +161,8 @@ prepare_turn(struct ledger *ledger)
 		result = claim_waiting(ledger);
 	if (result == STORE_OK)
 		result = lease_waiting(ledger);
+	if (result == STORE_OK)
+		result = note_clocks_along(ledger);
 	return result;
 }
 
@@ -325,6 +306,7 @@ write_turn(struct ledger *ledger)
 	if (result == STORE_OK)
 		result = commit_turn(ledger);
 	if (result == STORE_OK) {
+		ledger->moved_ms = ledger->leapt_ms;
 		get_well(ledger);
 		conclude_turn(ledger);
 		return;
@@ -356,12 +338,11 @@ write_or_refuse(struct ledger *ledger)
 static enum store_result
 purge_rows(struct ledger *ledger, int64_t *removed_out)
 {
-	int64_t cutoff_ms = ledger->wall_ms - ledger->conf->retention_ms;
 	enum store_result result = store_begin(ledger->store);
 
 	if (result != STORE_OK)
 		return result;
-	result = store_purge(ledger->store, cutoff_ms, PURGE_ROWS,
+	result = store_purge(ledger->store, purge_before(ledger), PURGE_ROWS,
 	    &ledger->purge_cursor, removed_out);
 	if (result == STORE_OK)
 		return store_commit(ledger->store, false);
@@ -396,10 +377,21 @@ purge_if_overdue(struct ledger *ledger)
 		purge_some(ledger);
 }
 
+static void
+note_idle_clocks(struct ledger *ledger)
+{
+	enum store_result result = note_clocks_alone(ledger);
+
+	if (result != STORE_OK)
+		fall_sick(ledger, result);
+}
+
 void
 use_idle_time(struct ledger *ledger)
 {
 	purge_some(ledger);
+	if (!ledger->is_sick && clocks_are_to_be_noted(ledger))
+		note_idle_clocks(ledger);
 	if (ledger->mono_ms < ledger->tidy_mono_ms || ledger->is_sick)
 		return;
 	store_tidy(ledger->store);
@@ -407,37 +399,6 @@ use_idle_time(struct ledger *ledger)
 }
 
 /* ---- the turn ---- */
-
-/* The wall clock has been set: from now on planned moments are written down as
- * it shows them. Set forward, it makes all that was written before seem older
- * than it is, which age_of takes back; set back, it makes it seem younger, which
- * only makes us patient. */
-static void
-note_leap(struct ledger *ledger, int64_t leap_ms)
-{
-	if (ledger->leap_at_ms < planned_at(ledger, 0))
-		ledger->leap_at_ms = planned_at(ledger, 0);
-	ledger->leapt_ms += leap_ms;
-	if (ledger->leapt_ms < 0)
-		ledger->leapt_ms = 0;
-	ledger->wall_offset_ms += leap_ms;
-	log_event(ledger->log, LOG_LEVEL_WARN, "clock_set",
-	    LOG_INT("leap_ms", leap_ms));
-}
-
-/* Less than LEAP_MS is lived with, so that the turn's two moments always have
- * the one difference. */
-static void
-read_clocks(struct ledger *ledger)
-{
-	int64_t leap_ms;
-
-	ledger->mono_ms = clock_mono_ms();
-	leap_ms = clock_wall_ms() - planned_at(ledger, 0);
-	if (leap_ms > LEAP_MS || leap_ms < -LEAP_MS)
-		note_leap(ledger, leap_ms);
-	ledger->wall_ms = planned_at(ledger, 0);
-}
 
 static void
 answer_reads(struct ledger *ledger)

@@ -79,6 +79,11 @@ struct driver_ops {
 	    *set_paused)(struct driver *driver, const char *queue, bool paused);
 	enum store_result (*each_paused)(struct driver *driver,
 	    void (*each)(const char *queue, void *arg), void *arg);
+	enum store_result (
+	    *get_clock)(struct driver *driver, struct store_clock *out);
+	enum store_result (
+	    *set_clock)(struct driver *driver, const struct store_clock *clock);
+	enum store_result (*move_waits)(struct driver *driver, int64_t by_ms);
 	enum store_result (*probe)(struct driver *driver);
 
 	/* Replaces a delivery of the same id. */

@@ -20,6 +20,7 @@ struct memory {
 	struct table paused; /* a job's row with nothing but a queue's name */
 	struct totals totals;
 	struct journal journal;
+	struct store_clock clock, kept_clock; /* boot_ms 0: none */
 };
 
 static struct memory *
@@ -97,6 +98,7 @@ commit(struct driver *driver, bool is_durable, const struct totals *changed)
 	(void)is_durable;
 	if (changed != NULL)
 		self->totals = *changed;
+	self->kept_clock = self->clock;
 	journal_forget(&self->journal);
 	table_compact(&self->jobs);
 	table_compact(&self->deliveries);
@@ -110,6 +112,7 @@ rollback(struct driver *driver)
 	struct memory *self = memory_of(driver);
 
 	journal_undo(&self->journal);
+	self->clock = self->kept_clock;
 	table_compact(&self->jobs);
 	table_compact(&self->deliveries);
 	table_compact(&self->paused);
@@ -442,6 +445,87 @@ find_open_delivery(struct driver *driver, int64_t job_seq, enum job_event event,
 	return STORE_MISSING;
 }
 
+/* ---- clocks ---- */
+
+static enum store_result
+get_clock(struct driver *driver, struct store_clock *out)
+{
+	const struct store_clock *clock = &memory_of(driver)->clock;
+
+	if (clock->boot_ms == 0)
+		return STORE_MISSING;
+	*out = *clock;
+	return STORE_OK;
+}
+
+static enum store_result
+set_clock(struct driver *driver, const struct store_clock *clock)
+{
+	memory_of(driver)->clock = *clock;
+	return STORE_OK;
+}
+
+static void
+move(int64_t *at_ms, int64_t by_ms)
+{
+	if (*at_ms >= 0)
+		*at_ms += by_ms;
+}
+
+static void
+move_job(struct job *job, int64_t by_ms)
+{
+	move(&job->run_at_ms, by_ms);
+	move(&job->started_at_ms, by_ms);
+	move(&job->expires_at_ms, by_ms);
+	move(&job->lease_until_ms, by_ms);
+}
+
+static void
+move_delivery(struct delivery *delivery, int64_t by_ms)
+{
+	move(&delivery->schedule_at_ms, by_ms);
+	move(&delivery->next_at_ms, by_ms);
+}
+
+static bool
+is_unfinished(const struct row *row)
+{
+	return row != NULL && !job_has_ended(row->job.status);
+}
+
+static enum store_result
+move_waits(struct driver *driver, int64_t by_ms)
+{
+	struct memory *self = memory_of(driver);
+	enum store_result result = STORE_OK;
+
+	for (size_t i = 0; result == STORE_OK && i < self->jobs.count; i++) {
+		const struct slot *slot = &self->jobs.slots[i];
+		struct row *row;
+
+		if (!is_unfinished(slot->row))
+			continue;
+		row = row_copy(slot->row);
+		if (row != NULL)
+			move_job(&row->job, by_ms);
+		result = put_or_fail(self, &self->jobs, slot->seq, row);
+	}
+	for (size_t i = 0; result == STORE_OK && i < self->deliveries.count;
+	     i++) {
+		const struct slot *slot = &self->deliveries.slots[i];
+		struct row *row;
+
+		if (!is_open_delivery(slot->row))
+			continue;
+		row = row_copy(slot->row);
+		if (row != NULL)
+			move_delivery(&row->delivery, by_ms);
+		result = put_or_fail(self, &self->deliveries, slot->seq, row);
+	}
+	return result;
+}
+
 static enum store_result
 list_jobs(struct driver *driver, const struct job_filter *filter,
     void (*each)(const struct job *job, void *arg), void *arg,
@@ -556,10 +640,8 @@ each_open_delivery(struct driver *driver,
 			continue;
 		open.seq = row->delivery.id.seq;
 		open.next_at_ms = row->delivery.next_at_ms;
-		open.attempts = row->delivery.attempts;
 		open.state = row->delivery.state;
 		open.url = row->delivery.url ? row->delivery.url : "";
-		open.attempts_json = row->delivery.attempts_json;
 		if (!each(&open, arg))
 			break;
 	}
@@ -682,6 +764,9 @@ const struct driver_ops memory_driver = {
 	.find_open_delivery = find_open_delivery,
 	.set_paused = set_paused,
 	.each_paused = each_paused,
+	.get_clock = get_clock,
+	.set_clock = set_clock,
+	.move_waits = move_waits,
 	.probe = probe,
 	.purge = purge,
 	.tidy = tidy,

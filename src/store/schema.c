@@ -115,8 +115,19 @@ static const char version_1[] =
     "CREATE TABLE paused_queues (name TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE probe (id INTEGER PRIMARY KEY, pad BLOB);";
 
+/* What the clocks showed: at most one row. */
+static const char version_2[] =
+    "CREATE TABLE clock ("
+    " id INTEGER PRIMARY KEY CHECK (id = 0),"
+    " boot_id TEXT NOT NULL,"
+    " boot INTEGER NOT NULL,"
+    " wall INTEGER NOT NULL,"
+    " set_at INTEGER NOT NULL,"
+    " forward INTEGER NOT NULL);";
+
 const char *const schema_steps[SCHEMA_VERSION] = {
 	version_1,
+	version_2,
 };
 
 #define JOB_COLUMNS \
@@ -151,6 +162,10 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 
 #define WITHOUT_JOB(column) \
     " AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.seq = " column ")"
+
+#define MOVED(column) \
+    column " = CASE WHEN " column " >= 0 THEN " column " + ?1 ELSE " column \
+    " END"
 
 #define EACH_OPEN_JOB(status) \
     "SELECT seq, run_at, expires_at, request_bytes, priority, attempts," \
@@ -225,6 +240,17 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	[SQL_PAUSE] = "INSERT OR IGNORE INTO paused_queues (name) VALUES (?)",
 	[SQL_RESUME] = "DELETE FROM paused_queues WHERE name = ?",
 	[SQL_EACH_PAUSED] = "SELECT name FROM paused_queues ORDER BY name",
+	[SQL_SET_CLOCK] =
+	    "INSERT OR REPLACE INTO clock VALUES (0, ?, ?, ?, ?, ?)",
+	[SQL_GET_CLOCK] =
+	    "SELECT boot_id, boot, wall, set_at, forward FROM clock",
+	[SQL_MOVE_JOBS] =
+	    "UPDATE jobs INDEXED BY open_jobs SET run_at = run_at + ?1, "
+	    MOVED("started_at") ", " MOVED("expires_at") ", "
+	    MOVED("lease_until") " WHERE status < 2",
+	[SQL_MOVE_DELIVERIES] =
+	    "UPDATE deliveries INDEXED BY open_deliveries SET "
+	    MOVED("schedule_at") ", " MOVED("next_at") " WHERE state < 2",
 	[SQL_PROBE] =
 	    "INSERT OR REPLACE INTO probe VALUES (0, zeroblob(65536))",
 
@@ -247,7 +273,7 @@ const char *const schema_statements[STATEMENT_COUNT] = {
 	    " INDEXED BY dead_deliveries"
 	    " WHERE state = 3 AND seq < ? ORDER BY seq DESC",
 	[SQL_EACH_OPEN_DELIVERY] =
-	    "SELECT seq, next_at, attempts, state, url, attempts_json"
+	    "SELECT seq, next_at, state, url"
 	    " FROM deliveries INDEXED BY open_deliveries WHERE state < 2"
 	    " ORDER BY job, seq",
 	[SQL_FIND_OPEN_DELIVERY] =

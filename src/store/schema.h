@@ -10,7 +10,7 @@
 
 /* In the header of the file, so that file(1) and we know it: "cbkd". */
 #define SCHEMA_APPLICATION_ID INT32_C(0x63626b64)
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* What makes version i + 1 out of version i; 0 is an empty file. */
 extern const char *const schema_steps[SCHEMA_VERSION];
@@ -58,7 +58,11 @@ enum statement {
 	SQL_FIND_KEY, /* client, key -> job, fingerprint */
 	SQL_PAUSE,    /* name */
 	SQL_RESUME,
-	SQL_EACH_PAUSED, /* -> name */
+	SQL_EACH_PAUSED,     /* -> name */
+	SQL_SET_CLOCK,       /* boot_id, boot, wall, set_at, forward */
+	SQL_GET_CLOCK,       /* -> the same */
+	SQL_MOVE_JOBS,       /* by */
+	SQL_MOVE_DELIVERIES, /* by */
 	SQL_PROBE,
 
 	SQL_ADD_DELIVERY,     /* DELIVERY_COLUMNS; nothing when it is there */
@@ -67,7 +71,7 @@ enum statement {
 	SQL_GET_DELIVERY,     /* seq -> DELIVERY_COLUMNS */
 	SQL_LIST_DELIVERIES,  /* below seq -> DELIVERY_COLUMNS */
 	SQL_LIST_DEAD_DELIVERIES,
-	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, attempts, state, url */
+	SQL_EACH_OPEN_DELIVERY, /* -> seq, next_at, state, url */
 	SQL_FIND_OPEN_DELIVERY, /* job, event -> seq */
 	SQL_COUNT_DELIVERIES,   /* -> open ones */
 

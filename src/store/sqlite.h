@@ -1,8 +1,8 @@
 /* sqlite.h - what the files of the SQLite driver share.
  *
  * sqlite.c keeps transactions, sqlite_rows.c records, sqlite_lists.c many of
- * them, sqlite_file.c the file, sqlite_log.c the log beside it, sqlite_backup.c
- * copies of both.
+ * them, sqlite_clock.c their moments, sqlite_file.c the file, sqlite_log.c the
+ * log beside it, sqlite_backup.c copies of both.
  */
 #ifndef CALLBACKD_STORE_SQLITE_H
 #define CALLBACKD_STORE_SQLITE_H
@@ -118,6 +118,11 @@ enum store_result sqlite_set_paused(struct driver *driver, const char *queue,
     bool paused);
 enum store_result sqlite_each_paused(struct driver *driver,
     void (*each)(const char *queue, void *arg), void *arg);
+enum store_result sqlite_get_clock(struct driver *driver,
+    struct store_clock *out);
+enum store_result sqlite_set_clock(struct driver *driver,
+    const struct store_clock *clock);
+enum store_result sqlite_move_waits(struct driver *driver, int64_t by_ms);
 enum store_result sqlite_list_jobs(struct driver *driver,
     const struct job_filter *filter,
     void (*each)(const struct job *job, void *arg), void *arg,

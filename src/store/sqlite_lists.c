@@ -252,15 +252,12 @@ sqlite_each_open_job(struct driver *driver,
 static bool
 take_open_delivery(sqlite3_stmt *statement, struct open_delivery *delivery)
 {
-	int state = sqlite3_column_int(statement, 3);
+	int state = sqlite3_column_int(statement, 2);
 
 	delivery->seq = sqlite3_column_int64(statement, 0);
 	delivery->next_at_ms = sqlite3_column_int64(statement, 1);
-	delivery->attempts = sqlite3_column_int(statement, 2);
 	delivery->state = (enum delivery_state)state;
-	delivery->url = text_at(statement, 4);
-	delivery->attempts_json = (const char *)sqlite3_column_text(statement,
-	    5);
+	delivery->url = text_at(statement, 3);
 	return state == DELIVERY_PENDING || state == DELIVERY_HELD;
 }
 

@@ -318,6 +318,34 @@ store_each_paused(struct store *store,
 }
 
 enum store_result
+store_get_clock(struct store *store, struct store_clock *out)
+{
+	return noted(store, store->driver->ops->get_clock(store->driver, out));
+}
+
+enum store_result
+store_set_clock(struct store *store, const struct store_clock *clock)
+{
+	enum store_result result = writable(store);
+
+	if (result != STORE_OK)
+		return result;
+	return noted(store,
+	    store->driver->ops->set_clock(store->driver, clock));
+}
+
+enum store_result
+store_move_waits(struct store *store, int64_t by_ms)
+{
+	enum store_result result = writable(store);
+
+	if (result != STORE_OK)
+		return result;
+	return noted(store,
+	    store->driver->ops->move_waits(store->driver, by_ms));
+}
+
+enum store_result
 store_probe(struct store *store)
 {
 	enum store_result result = writable(store);

@@ -18,12 +18,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Whatever is not 0 is the errno that such calls get. */
+/* An errno that is not 0 is what such calls get. */
 struct shim_faults {
-	atomic_int write_errno;  /* writes and truncations */
-	atomic_int sync_errno;   /* fsync, fdatasync */
-	atomic_int create_errno; /* open with O_CREAT, unlink */
-	atomic_long injected;    /* calls that failed so */
+	atomic_int write_errno;    /* writes and truncations */
+	atomic_int sync_errno;     /* fsync, fdatasync */
+	atomic_int create_errno;   /* open with O_CREAT, unlink */
+	atomic_long injected;      /* calls that failed so */
+	atomic_llong clock_set_ms; /* the wall clock shows so much more */
 };
 
 enum shim_op {

@@ -457,7 +457,7 @@ open_world(void)
 }
 
 void
-crash_world(void)
+stop_world(void)
 {
 	struct mail_list lost = mailbox_take(world.ledger->inbox);
 
@@ -469,6 +469,13 @@ crash_world(void)
 	gauges_free(&world.gauges);
 	for (size_t i = 0; i < world.queue_count; i++)
 		world.conf->queues[i].gauge = NULL;
+}
+
+void
+crash_world(void)
+{
+	world.ledger->is_sick = true; /* so it writes no last word */
+	stop_world();
 }
 
 void

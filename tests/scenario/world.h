@@ -38,6 +38,7 @@ void use_file_store(void);
 void open_world(void);
 /* As kill -9: what was under way is gone, only the store is left. */
 void crash_world(void);
+void stop_world(void);   /* as SIGTERM with an expired drain_timeout */
 void reopen_world(void); /* crash_world, open_world */
 /* A conf without that queue is used from now on. Its jobs stay. */
 void reload_without(const char *queue);

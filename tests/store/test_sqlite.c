@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -658,6 +659,35 @@ START_TEST(an_empty_file_becomes_a_store)
 }
 END_TEST
 
+/* As version 1 left it: without what came later. */
+START_TEST(a_file_of_the_first_version_is_brought_up_to_date)
+{
+	static const char undo[] = "DROP TABLE clock; PRAGMA user_version = 1";
+	struct store_clock clock = { .boot_id = "boot", .boot_ms = 1 };
+	struct uuid waiting;
+	struct fixture f;
+	sqlite3 *db;
+
+	fixture_open(&f, "sqlite:");
+	waiting = keep_plain_job(f.store, "q", "http://c/", NOW_MS);
+	store_close(&f.store);
+	ck_assert_int_eq(sqlite3_open(f.path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, undo, NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	fixture_reopen(&f);
+	ck_assert_int_eq(look_for_job(f.store, waiting), STORE_OK);
+	ck_assert_int_eq(store_get_clock(f.store, &clock), STORE_MISSING);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_clock(f.store, &clock));
+	assert_ok(f.store, store_commit(f.store, true));
+	fixture_reopen(&f);
+	assert_ok(f.store, store_get_clock(f.store, &clock));
+	ck_assert_str_eq(clock.boot_id, "boot");
+	ck_assert_int_eq(balanced_books(f.store).counted_queued, 1);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_place_that_holds_no_file_is_refused)
 {
 	struct reason why = { "" };
@@ -775,6 +805,8 @@ life_cases(void)
 	tcase_add_test(tcase,
 	    a_commit_of_a_few_jobs_reaches_the_log_in_one_piece);
 	tcase_add_test(tcase, the_log_is_copied_home_before_it_grows_long);
+	tcase_add_test(tcase,
+	    a_file_of_the_first_version_is_brought_up_to_date);
 	tcase_add_test(tcase, a_backup_is_a_store_of_its_own);
 	tcase_add_test(tcase, a_backup_that_fails_leaves_no_file);
 	tcase_set_timeout(tcase, 60);

@@ -570,6 +570,203 @@ START_TEST(paused_queues_are_kept)
 }
 END_TEST
 
+/* ---- clocks ---- */
+
+static const struct store_clock some_clock = {
+	.boot_id = "c0ffee00-0000-4000-8000-00000000cafe",
+	.boot_ms = 123456,
+	.wall_ms = NOW_MS,
+	.set_at_ms = -1,
+	.forward_ms = 0,
+};
+
+static void
+assert_clock(struct store *store, const struct store_clock *expected)
+{
+	struct store_clock clock;
+
+	assert_ok(store, store_get_clock(store, &clock));
+	ck_assert_str_eq(clock.boot_id, expected->boot_id);
+	ck_assert_int_eq(clock.boot_ms, expected->boot_ms);
+	ck_assert_int_eq(clock.wall_ms, expected->wall_ms);
+	ck_assert_int_eq(clock.set_at_ms, expected->set_at_ms);
+	ck_assert_int_eq(clock.forward_ms, expected->forward_ms);
+}
+
+START_TEST(what_the_clocks_showed_is_kept)
+{
+	struct store_clock later = some_clock;
+	struct store_clock unwritten = { .boot_ms = 7 };
+	struct fixture f;
+
+	later.boot_ms += 5000;
+	later.wall_ms += 3605000;
+	later.set_at_ms = NOW_MS;
+	later.forward_ms = 3600000;
+	later.boot_id[0] = '\0';
+	fixture_open(&f, schemes[_i]);
+	ck_assert_int_eq(store_get_clock(f.store, &unwritten), STORE_MISSING);
+	ck_assert_int_eq(unwritten.boot_ms, 7);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_clock(f.store, &some_clock));
+	assert_clock(f.store, &some_clock);
+	store_rollback(f.store);
+	ck_assert_int_eq(store_get_clock(f.store, &unwritten), STORE_MISSING);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_clock(f.store, &some_clock));
+	assert_ok(f.store, store_commit(f.store, true));
+	assert_clock(f.store, &some_clock);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_clock(f.store, &later));
+	store_rollback(f.store);
+	assert_clock(f.store, &some_clock);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_set_clock(f.store, &later));
+	assert_ok(f.store, store_commit(f.store, false));
+	assert_clock(f.store, &later);
+	fixture_close(&f);
+}
+END_TEST
+
+/* A job in that status with every moment set. */
+static struct uuid
+keep_timed_job(struct store *store, enum job_status status)
+{
+	struct uuid id = keep_plain_job(store, "q", "http://c/", NOW_MS);
+	struct job job;
+
+	job_init(&job);
+	assert_ok(store, store_get_job(store, id, &job));
+	job.status = status;
+	job.attempts = 1;
+	job.run_at_ms = NOW_MS + 1;
+	job.started_at_ms = NOW_MS + 2;
+	job.lease_until_ms = NOW_MS + 3;
+	strcpy(job.lease_token, "t");
+	if (job_has_ended(status))
+		job.finished_at_ms = NOW_MS + 4;
+	assert_ok(store, store_begin(store));
+	assert_ok(store, store_update_job(store, &job, NULL));
+	assert_ok(store, store_commit(store, false));
+	job_clear(&job);
+	return id;
+}
+
+static struct uuid
+keep_timed_delivery(struct store *store, struct uuid job,
+    enum delivery_state state, int64_t next_at_ms)
+{
+	struct delivery delivery;
+	struct uuid id;
+
+	assert_ok(store, store_begin(store));
+	id = add_plain_delivery(store, job, false, state, NOW_MS);
+	delivery_init(&delivery);
+	assert_ok(store, store_get_delivery(store, id, &delivery));
+	delivery.schedule_at_ms = NOW_MS + 5;
+	delivery.next_at_ms = next_at_ms;
+	assert_ok(store, store_update_delivery(store, &delivery));
+	assert_ok(store, store_commit(store, false));
+	delivery_clear(&delivery);
+	return id;
+}
+
+static void
+assert_moments(struct store *store, struct uuid id, int64_t moved_ms)
+{
+	struct job job;
+
+	job_init(&job);
+	assert_ok(store, store_get_job(store, id, &job));
+	ck_assert_int_eq(job.run_at_ms, NOW_MS + 1 + moved_ms);
+	ck_assert_int_eq(job.started_at_ms, NOW_MS + 2 + moved_ms);
+	ck_assert_int_eq(job.lease_until_ms, NOW_MS + 3 + moved_ms);
+	ck_assert_int_eq(job.expires_at_ms, -1);
+	ck_assert_int_eq(job.created_at_ms, NOW_MS);
+	ck_assert_int_eq(job.finished_at_ms,
+	    job_has_ended(job.status) ? NOW_MS + 4 : -1);
+	job_clear(&job);
+}
+
+static void
+assert_delivery_moments(struct store *store, struct uuid id,
+    int64_t schedule_at_ms, int64_t next_at_ms)
+{
+	struct delivery delivery;
+
+	delivery_init(&delivery);
+	assert_ok(store, store_get_delivery(store, id, &delivery));
+	ck_assert_int_eq(delivery.schedule_at_ms, schedule_at_ms);
+	ck_assert_int_eq(delivery.next_at_ms, next_at_ms);
+	ck_assert_int_eq(delivery.created_at_ms, NOW_MS);
+	delivery_clear(&delivery);
+}
+
+static void
+assert_expiry(struct store *store, struct uuid id, int64_t run_at_ms,
+    int64_t expires_at_ms)
+{
+	struct job job;
+
+	job_init(&job);
+	assert_ok(store, store_get_job(store, id, &job));
+	ck_assert_int_eq(job.run_at_ms, run_at_ms);
+	ck_assert_int_eq(job.expires_at_ms, expires_at_ms);
+	ck_assert_int_eq(job.started_at_ms, -1);
+	ck_assert_int_eq(job.lease_until_ms, -1);
+	job_clear(&job);
+}
+
+START_TEST(what_waits_is_moved_and_nothing_else)
+{
+	static const int64_t leaps_ms[] = { 3600000, -86400000 };
+	struct payload none = { NULL, NULL };
+	struct uuid queued, running, ended, expiring, pending, held, dead;
+	int64_t moved_ms = 0;
+	struct job job;
+	struct fixture f;
+
+	fixture_open(&f, schemes[_i]);
+	queued = keep_timed_job(f.store, JOB_QUEUED);
+	running = keep_timed_job(f.store, JOB_RUNNING);
+	ended = keep_timed_job(f.store, JOB_SUCCEEDED);
+	fill_job(&job);
+	assert_ok(f.store, store_begin(f.store));
+	assert_ok(f.store, store_add_job(f.store, &job, &none, NOW_MS));
+	assert_ok(f.store, store_commit(f.store, false));
+	expiring = job.id;
+	pending = keep_timed_delivery(f.store, ended, DELIVERY_PENDING,
+	    NOW_MS + 6);
+	held = keep_timed_delivery(f.store, ended, DELIVERY_HELD, -1);
+	dead = keep_timed_delivery(f.store, ended, DELIVERY_DEAD, -1);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(f.store, store_begin(f.store));
+		assert_ok(f.store, store_move_waits(f.store, leaps_ms[i]));
+		if (i == 1) {
+			store_rollback(f.store);
+			assert_ok(f.store, store_begin(f.store));
+			assert_ok(f.store,
+			    store_move_waits(f.store, leaps_ms[i]));
+		}
+		assert_ok(f.store, store_commit(f.store, false));
+		moved_ms += leaps_ms[i];
+		assert_moments(f.store, queued, moved_ms);
+		assert_moments(f.store, running, moved_ms);
+		assert_moments(f.store, ended, 0);
+		assert_expiry(f.store, expiring, NOW_MS + 5000 + moved_ms,
+		    NOW_MS + 60000 + moved_ms);
+		assert_delivery_moments(f.store, pending, NOW_MS + 5 + moved_ms,
+		    NOW_MS + 6 + moved_ms);
+		assert_delivery_moments(f.store, held, NOW_MS + 5 + moved_ms,
+		    -1);
+		assert_delivery_moments(f.store, dead, NOW_MS + 5, -1);
+	}
+	(void)balanced_books(f.store);
+	job_clear(&job);
+	fixture_close(&f);
+}
+END_TEST
+
 static void
 fill_delivery(struct delivery *delivery, struct uuid job)
 {
@@ -1456,6 +1653,8 @@ job_cases(void)
 		&an_unfinished_job_shows_its_small_facts,
 		&a_lease_comes_and_goes,
 		&paused_queues_are_kept,
+		&what_the_clocks_showed_is_kept,
+		&what_waits_is_moved_and_nothing_else,
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

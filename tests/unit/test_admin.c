@@ -46,6 +46,18 @@ clock_mono_us(void)
 	return atomic_load(&now_ms) * 1000;
 }
 
+int64_t
+clock_boot_ms(void)
+{
+	return atomic_load(&now_ms);
+}
+
+void
+clock_boot_id(char out[CLOCK_BOOT_ID_SIZE])
+{
+	(void)snprintf(out, CLOCK_BOOT_ID_SIZE, "a boot");
+}
+
 /* ---- a daemon in small ---- */
 
 static struct {
