@@ -47,9 +47,9 @@ void store_rollback(struct store *store);
 enum store_result store_add_job(struct store *store, struct job *job,
     const struct payload *request, int64_t now_ms);
 
-/* Writes what changes in a job's life: status, attempts, max_attempts, run_at, started_at,
- * finished_at, response_*, error*, lease_*, progress*. response: its answer, NULL to keep what is
- * there; borrowed. */
+/* Writes what changes in a job's life: status, attempts, max_attempts,
+ * run_at, started_at, finished_at, expires_at, response_*, error*, lease_*,
+ * progress*. response: its answer, NULL to keep what is there; borrowed. */
 enum store_result store_update_job(struct store *store, const struct job *job,
     const struct payload *response);
 

@@ -162,6 +162,7 @@ change_job(struct job *row, const struct job *job)
 	row->run_at_ms = job->run_at_ms;
 	row->started_at_ms = job->started_at_ms;
 	row->finished_at_ms = job->finished_at_ms;
+	row->expires_at_ms = job->expires_at_ms;
 	row->response_status = job->response_status;
 	row->response_bytes = job->response_bytes;
 	row->error = job->error;

@@ -144,7 +144,7 @@ const char *const schema_steps[SCHEMA_VERSION] = {
 
 #define JOB_CHANGES \
     "status = ?, attempts = ?, max_attempts = ?, run_at = ?," \
-    " started_at = ?, finished_at = ?," \
+    " started_at = ?, finished_at = ?, expires_at = ?," \
     " response_status = ?, response_type = ?, response_bytes = ?, error = ?," \
     " error_detail = ?, lease_token = ?, lease_until = ?, progress = ?," \
     " progress_message = ?"

@@ -314,6 +314,7 @@ change_job(struct sqlite *self, enum statement which, const struct job *job)
 	put_number(&cursor, job->run_at_ms);
 	put_number(&cursor, job->started_at_ms);
 	put_number(&cursor, job->finished_at_ms);
+	put_number(&cursor, job->expires_at_ms);
 	put_number(&cursor, job->response_status);
 	put_text(&cursor, job->response_type);
 	put_number(&cursor, job->response_bytes);

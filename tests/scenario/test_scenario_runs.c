@@ -268,6 +268,35 @@ START_TEST(a_job_that_could_not_start_in_time_fails_as_expired)
 }
 END_TEST
 
+/* Nor does it after a restart. */
+START_TEST(an_expired_job_that_is_run_again_expires_no_more)
+{
+	struct uuid busy[2];
+	struct uuid job;
+	struct order *order;
+
+	use_file_store();
+	open_world();
+	fill_slots(busy);
+	job = submit(&(struct wish){ .expires_ms = SECOND_MS });
+	let_time_pass(SECOND_MS);
+	ck_assert_int_eq(error_of(job), ERROR_EXPIRED);
+	order = new_order(ORDER_RETRY);
+	order->job.id = job;
+	order = ask(order);
+	ck_assert_int_eq(order->result, ORDER_OK);
+	order_free(&order);
+	let_time_pass(MINUTE_MS);
+	ck_assert_int_eq(status_of(job), JOB_QUEUED);
+	if (_i == 1)
+		reopen_world();
+	end_all_runs_with(&WELL);
+	ck_assert_int_eq(status_of(job), JOB_SUCCEEDED);
+	ck_assert_int_eq(attempts_of(job), 1);
+	nothing_is_held("work");
+}
+END_TEST
+
 START_TEST(a_job_may_expire_while_it_is_delayed)
 {
 	struct uuid job;
@@ -493,6 +522,8 @@ add_end_cases(Suite *suite)
 
 	tcase_add_test(cases,
 	    a_job_that_could_not_start_in_time_fails_as_expired);
+	tcase_add_loop_test(cases,
+	    an_expired_job_that_is_run_again_expires_no_more, 0, 2);
 	tcase_add_test(cases, a_job_may_expire_while_it_is_delayed);
 	tcase_add_test(cases, a_job_that_started_in_time_does_not_expire);
 	tcase_add_test(cases, many_jobs_that_expire_at_once_all_end_at_once);

@@ -244,6 +244,7 @@ end_job(struct job *job)
 	job->run_at_ms = NOW_MS + 1;
 	job->started_at_ms = NOW_MS + 2;
 	job->finished_at_ms = NOW_MS + 3;
+	job->expires_at_ms = -1; /* as when it was run again */
 	job->response_status = 503;
 	job->response_type = text_copy("text/plain");
 	job->response_bytes = 4;
