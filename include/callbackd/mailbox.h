@@ -48,6 +48,9 @@ bool mailbox_has_room(struct mailbox *box, size_t more);
 void mailbox_post(struct mailbox *box, struct mail *mail);
 void mailbox_post_list(struct mailbox *box, struct mail_list *list);
 
+/* True when nothing waits: cheaper than to poll. Owner only. */
+bool mailbox_is_empty(struct mailbox *box);
+
 /* All that waits, oldest first. Owner only. */
 struct mail_list mailbox_take(struct mailbox *box);
 

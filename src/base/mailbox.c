@@ -196,6 +196,17 @@ mailbox_post_list(struct mailbox *box, struct mail_list *list)
 		wake_owner(box);
 }
 
+bool
+mailbox_is_empty(struct mailbox *box)
+{
+	bool is_empty;
+
+	lock_box(box);
+	is_empty = box->waiting.count == 0;
+	unlock_box(box);
+	return is_empty;
+}
+
 static void
 drain_wake_fd(struct mailbox *box)
 {

@@ -191,7 +191,7 @@ wait_for_mail(struct ledger *ledger)
 	int wait_ms = idle_ms(ledger);
 
 	atomic_store_explicit(&ledger->turn_began_ms, 0, memory_order_relaxed);
-	if (poll(&mail, 1, 0) > 0)
+	if (!mailbox_is_empty(ledger->inbox))
 		return;
 	log_flush(ledger->log);
 	if (wait_ms > 0 && poll(&mail, 1, wait_ms) < 0)

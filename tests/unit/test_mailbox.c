@@ -118,6 +118,23 @@ START_TEST(the_descriptor_is_readable_while_something_waits)
 }
 END_TEST
 
+/* Whatever became of the wake-up. */
+START_TEST(a_box_is_empty_until_something_waits_and_again_when_it_is_taken)
+{
+	struct letter letter;
+	uint64_t wake_ups = 0;
+
+	ck_assert(mailbox_is_empty(box));
+	mailbox_post(box, &letter.mail);
+	ck_assert(!mailbox_is_empty(box));
+	ck_assert_int_eq(read(mailbox_fd(box), &wake_ups, sizeof(wake_ups)),
+	    sizeof(wake_ups));
+	ck_assert(!mailbox_is_empty(box));
+	ck_assert_uint_eq(mailbox_take(box).count, 1);
+	ck_assert(mailbox_is_empty(box));
+}
+END_TEST
+
 START_TEST(many_messages_cost_one_wake_up)
 {
 	struct letter letters[4];
@@ -240,6 +257,8 @@ main(void)
 	tcase_add_test(tcase, messages_come_out_in_the_order_they_went_in);
 	tcase_add_test(tcase, offers_end_at_the_limit_and_answers_do_not);
 	tcase_add_test(tcase, the_descriptor_is_readable_while_something_waits);
+	tcase_add_test(tcase,
+	    a_box_is_empty_until_something_waits_and_again_when_it_is_taken);
 	tcase_add_test(tcase, many_messages_cost_one_wake_up);
 	tcase_add_test(tcase, an_empty_list_wakes_nobody);
 	tcase_add_test(tcase,
