@@ -8,9 +8,10 @@
 # the request's body on its standard input, the job's id as JOB_ID and the path
 # of the request as JOB_PATH. What it prints is the result. When its status is
 # not 0, the job has failed, with the last line of its standard error output, and
-# is tried again by the queue's policy. A job is held for LEASE seconds (60) at a
-# time; the lease is extended while COMMAND runs, and COMMAND is ended when that
-# is refused. ONCE=1 ends the worker after its first job.
+# is tried again by the queue's policy; so it is when its result is refused, for
+# example because it is too large. A job is held for LEASE seconds (60) at a time;
+# the lease is extended while COMMAND runs, and COMMAND is ended when that is
+# refused. ONCE=1 ends the worker after its first job.
 #
 # It needs curl, base64 and awk.
 set -eu
@@ -201,11 +202,14 @@ run() {
 	wait "$work" || status=$?
 	work=
 	stop
-	if [ "$status" -eq 0 ]; then
-		finish > "$folder/answer"
-	else
-		fail "$status" > "$folder/answer"
-	fi || cat "$folder/answer" >&2
+	if [ "$status" -eq 0 ] && ! finish > "$folder/answer"; then
+		cat "$folder/answer" >&2
+		cat "$folder/answer" > "$folder/errors"
+		status=refused # a lease that was lost is refused again
+	fi
+	if [ "$status" != 0 ] && ! fail "$status" > "$folder/answer"; then
+		cat "$folder/answer" >&2
+	fi
 	echo "$id $status"
 }
 

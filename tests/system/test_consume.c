@@ -1150,6 +1150,43 @@ START_TEST(the_workers_of_contrib_do_their_work)
 }
 END_TEST
 
+/* Nobody waits for the end of its lease. */
+START_TEST(a_worker_whose_result_is_refused_says_so)
+{
+	struct setup setup = {
+		.top = "max_body = \"64k\"\n",
+		.more = "queue pull { path = \"/pull/\" executor = \"pull\"\n"
+			" attempts = 1 timeout = \"1h\" }\n",
+	};
+	struct world world;
+	struct reply reply;
+	char body[60001], id[ID_SIZE];
+
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	world_open(&world, &setup);
+	submit(&world, "/pull/x", "", body, id);
+	if (let_work(&world, "sh", "worker.sh", "cat")) {
+		job_get(&world, id, &reply);
+		ck_assert_str_eq(look_text(reply_json(&reply), "error.type"),
+		    "consumer-failed");
+		ck_assert_ptr_nonnull(
+		    strstr(look_text(reply_json(&reply), "error.detail"),
+			"limit is 65536 bytes"));
+		reply_clear(&reply);
+		submit(&world, "/pull/x", "", body, id);
+	}
+	if (let_work(&world, "python3", "worker.py", NULL)) {
+		job_get(&world, id, &reply);
+		ck_assert_ptr_nonnull(
+		    strstr(look_text(reply_json(&reply), "error.detail"),
+			"limit is 65536 bytes"));
+		reply_clear(&reply);
+	}
+	world_close(&world);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1184,6 +1221,7 @@ main(void)
 		a_paused_queue_runs_nothing_until_it_is_resumed,
 		only_the_operator_pauses_and_only_by_post,
 		the_workers_of_contrib_do_their_work,
+		a_worker_whose_result_is_refused_says_so,
 	};
 
 	return HARNESS_RUN("consume", cases);
