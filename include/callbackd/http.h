@@ -74,6 +74,20 @@ const char *http_method(const struct http_exchange *exchange);
 const char *http_target(const struct http_exchange *exchange);
 /* First field of that name; NULL without one. */
 const char *http_header(const struct http_exchange *exchange, const char *name);
+/* On the way through a list, which may be spread over several fields of its name
+ * (RFC 9110, 5.3). Begins with the name and nothing else. */
+struct http_list {
+	const char *name;
+	const char *field; /* the value at hand */
+	const char *cursor;
+};
+
+/* The next item, as text_list_next has it; false at the end, and then no more. */
+bool http_list_next(const struct http_exchange *exchange,
+    struct http_list *list, const char **item_out, size_t *len_out);
+/* Whether there is that item, in any case. */
+bool http_lists(const struct http_exchange *exchange, const char *name,
+    const char *item);
 /* Calls each(name, value, arg) for every field, in order. */
 void http_each_header(const struct http_exchange *exchange,
     void (*each)(const char *name, const char *value, void *arg), void *arg);

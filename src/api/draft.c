@@ -40,17 +40,18 @@ add_forwarding(const struct call *call, struct headers *headers)
 	const struct http_exchange *exchange = call->exchange;
 	const char *peer = http_peer(exchange);
 	bool trusted = peer_is_trusted(call);
-	const char *before = trusted ? http_header(exchange, "X-Forwarded-For")
-				     : NULL;
+	struct http_list before = { .name = "X-Forwarded-For" };
 	const char *proto = trusted ? http_header(exchange, "X-Forwarded-Proto")
 				    : NULL;
 	const char *host = trusted ? http_header(exchange, "X-Forwarded-Host")
 				   : NULL;
+	const char *item;
 	struct buf chain;
+	size_t len;
 
 	buf_init(&chain, HEADERS_MAX_BYTES);
-	if (before != NULL)
-		(void)buf_printf(&chain, "%s, ", before);
+	while (trusted && http_list_next(exchange, &before, &item, &len))
+		(void)buf_printf(&chain, "%.*s, ", (int)len, item);
 	(void)buf_puts(&chain, peer);
 	(void)headers_add(headers, "X-Forwarded-For", buf_text(&chain));
 	(void)headers_add(headers, "X-Forwarded-Proto",

@@ -6,6 +6,7 @@
 #include "inside.h"
 
 #define POLL_MAX_S 60
+#define BLANKS " \t"
 
 void
 reply_json(struct http_exchange **exchange, int status,
@@ -62,37 +63,54 @@ add_call(struct headers *headers, const struct call *call,
 	headers_free(&request);
 }
 
-/* One preference: "respond-async", "wait=10"; what is not understood is left
- * alone, and of one that is repeated the first counts, as RFC 7240 wants it. */
+/* Cuts "name = value; more" behind the name, and the value from its blanks; ""
+ * when there is none. */
+static const char *
+cut_value(char *preference)
+{
+	size_t name_len = strcspn(preference, "=;" BLANKS);
+	char *at = preference + name_len;
+
+	at += strspn(at, BLANKS);
+	if (*at != '=')
+		at = preference + strlen(preference);
+	else
+		at += 1 + strspn(at + 1, BLANKS);
+	at[strcspn(at, ";" BLANKS)] = '\0';
+	preference[name_len] = '\0';
+	return at;
+}
+
+/* One preference: "respond-async", "wait=10", and with blanks that should not be
+ * there "wait = 10"; what is not understood is left alone, and of one that is
+ * repeated the first counts, as RFC 7240 wants it. */
 static void
 take_preference(struct call *call, const char *text, size_t len)
 {
 	char preference[64];
 	int64_t wait_ms;
+	const char *value;
 
 	if (len >= sizeof(preference))
 		return;
 	memcpy(preference, text, len);
 	preference[len] = '\0';
-	preference[strcspn(preference, "; \t")] = '\0';
+	value = cut_value(preference);
 	if (text_equal_nocase(preference, "respond-async"))
 		call->prefers_async = true;
-	else if (call->wait_ms == 0 &&
-	    text_starts_nocase(preference, "wait=") &&
-	    text_duration_ms(preference + strlen("wait="), &wait_ms))
+	else if (call->wait_ms == 0 && text_equal_nocase(preference, "wait") &&
+	    text_duration_ms(value, &wait_ms))
 		call->wait_ms = wait_ms;
 }
 
 void
 read_preferences(struct call *call)
 {
-	const char *cursor = http_header(call->exchange, "Prefer");
+	struct http_list list = { .name = "Prefer" };
 	const char *item;
 	size_t len;
 
-	if (cursor == NULL)
-		return;
-	while (text_list_next(&cursor, &item, &len))
+	while (http_list_next(call->exchange, &list, &item, &len))
 		take_preference(call, item, len);
 }
 

@@ -14,8 +14,8 @@
 
 struct intake {
 	struct draft *draft;
-	const char *connection; /* the Connection field; NULL: none */
-	bool has_clients;       /* then Authorization is ours */
+	bool has_connection; /* fields that it names go no further */
+	bool has_clients;    /* then Authorization is ours */
 	bool failed;
 };
 
@@ -25,7 +25,9 @@ is_ours(const struct intake *intake, const char *name)
 	if (intake->has_clients && text_equal_nocase(name, "Authorization"))
 		return true;
 	return field_is_ours(name) ||
-	    header_is_hop_by_hop(name, strlen(name), intake->connection);
+	    header_is_hop_by_hop(name, strlen(name), NULL) ||
+	    (intake->has_connection &&
+		http_lists(intake->draft->call->exchange, "Connection", name));
 }
 
 /* To OpenFaaS these are missing when they are empty. */
@@ -64,7 +66,8 @@ take_fields(struct call *call, struct draft *draft)
 {
 	struct intake intake = {
 		.draft = draft,
-		.connection = http_header(call->exchange, "Connection"),
+		.has_connection = http_header(call->exchange, "Connection") !=
+		    NULL,
 		.has_clients = call->api->conf->client_count > 0,
 	};
 

@@ -161,13 +161,13 @@ watcher_ask(struct watcher *watcher)
 static bool
 takes_streams(const struct call *call)
 {
-	const char *field = http_header(call->exchange, "Accept");
+	struct http_list list = { .name = "Accept" };
 	const char *item;
 	size_t len;
 
-	if (field == NULL)
+	if (http_header(call->exchange, list.name) == NULL)
 		return true;
-	while (text_list_next(&field, &item, &len)) {
+	while (http_list_next(call->exchange, &list, &item, &len)) {
 		size_t name_len = 0;
 
 		while (name_len < len && item[name_len] != ';' &&

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "callbackd/text.h"
 #include "http_private.h"
 
 /* ---- the end ---- */
@@ -235,6 +236,55 @@ http_header(const struct http_exchange *exchange, const char *name)
 	return without_tabs(
 	    evhttp_find_header(evhttp_request_get_input_headers(exchange->req),
 		name));
+}
+
+/* The value of the next field of that name; previous NULL: of the first. */
+static const char *
+field_behind(const struct http_exchange *exchange, const char *name,
+    const char *previous)
+{
+	bool is_behind = previous == NULL;
+	struct evkeyval *field;
+
+	TAILQ_FOREACH (field, evhttp_request_get_input_headers(exchange->req),
+	    next) {
+		const char *value = without_tabs(field->value);
+
+		if (!text_equal_nocase(field->key, name))
+			continue;
+		if (is_behind)
+			return value;
+		is_behind = value == previous;
+	}
+	return NULL;
+}
+
+bool
+http_list_next(const struct http_exchange *exchange, struct http_list *list,
+    const char **item_out, size_t *len_out)
+{
+	while (list->cursor == NULL ||
+	    !text_list_next(&list->cursor, item_out, len_out)) {
+		list->field = field_behind(exchange, list->name, list->field);
+		list->cursor = list->field;
+		if (list->field == NULL)
+			return false;
+	}
+	return true;
+}
+
+bool
+http_lists(const struct http_exchange *exchange, const char *name,
+    const char *item)
+{
+	struct http_list list = { .name = name };
+	const char *found;
+	size_t len;
+
+	while (http_list_next(exchange, &list, &found, &len))
+		if (text_equal_nocase_n(found, len, item))
+			return true;
+	return false;
 }
 
 void

@@ -20,20 +20,6 @@ enum {
 };
 
 static bool
-lists(const struct http_exchange *exchange, const char *field,
-    const char *token)
-{
-	const char *cursor = http_header(exchange, field);
-	const char *item;
-	size_t len;
-
-	while (cursor != NULL && text_list_next(&cursor, &item, &len))
-		if (text_equal_nocase_n(item, len, token))
-			return true;
-	return false;
-}
-
-static bool
 key_is_good(const char *key)
 {
 	unsigned char bytes[KEY_LEN];
@@ -49,8 +35,8 @@ websocket_wish(const struct http_exchange *exchange)
 	const char *version = http_header(exchange, "Sec-WebSocket-Version");
 
 	if (exchange->is_1_0 || strcmp(http_method(exchange), "GET") != 0 ||
-	    !lists(exchange, "Upgrade", "websocket") ||
-	    !lists(exchange, "Connection", "upgrade"))
+	    !http_lists(exchange, "Upgrade", "websocket") ||
+	    !http_lists(exchange, "Connection", "upgrade"))
 		return WEBSOCKET_NOT_WANTED;
 	if (version == NULL || strcmp(version, "13") != 0)
 		return WEBSOCKET_BAD_VERSION;

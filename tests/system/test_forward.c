@@ -158,6 +158,7 @@ START_TEST(end_to_end_fields_pass_and_those_of_the_connection_do_not)
 	    "Authorization: Bearer mine\r\nUser-Agent: tests/1\r\n"
 	    "Content-Encoding: gzip\r\nX-Empty:\r\n"
 	    "Connection: X-Private, Keep-Alive\r\nX-Private: 1\r\n"
+	    "X-Second: 1\r\nConnection: close-not, x-second\r\n"
 	    "Keep-Alive: timeout=5\r\nTE: trailers\r\n"
 	    "Proxy-Authorization: Basic x\r\nProxy-Connection: close\r\n";
 	static const char *const passed[][2] = { { "Accept", "a/b" },
@@ -165,9 +166,9 @@ START_TEST(end_to_end_fields_pass_and_those_of_the_connection_do_not)
 		{ "Authorization", "Bearer mine" }, { "User-Agent", "tests/1" },
 		{ "Content-Encoding", "gzip" }, { "X-Empty", "" },
 		{ "Content-Length", "4" } };
-	static const char *const stripped[] = { "X-Private", "Keep-Alive", "TE",
-		"Proxy-Authorization", "Proxy-Connection", "Transfer-Encoding",
-		"Expect" };
+	static const char *const stripped[] = { "X-Private", "X-Second",
+		"Keep-Alive", "TE", "Proxy-Authorization", "Proxy-Connection",
+		"Transfer-Encoding", "Expect" };
 	struct world world;
 	struct json_document *seen;
 	const char *value;
@@ -321,6 +322,26 @@ START_TEST(a_trusted_proxy_is_believed_about_its_client)
 }
 END_TEST
 
+/* Some proxies leave the client's field as it is and put theirs below it: what
+ * they have seen must not get lost. */
+START_TEST(a_proxy_may_add_a_field_of_its_own)
+{
+	struct world world;
+	struct json_document *seen;
+
+	world_open(&world, NULL);
+	seen = forward(&world, "POST", "/mill/ok",
+	    "X-Forwarded-For: 198.51.100.1\r\nX-Own: 1\r\n"
+	    "X-Forwarded-For: 203.0.113.9,203.0.113.8\r\n",
+	    "x");
+	ck_assert_str_eq(seen_field(seen, "X-Forwarded-For"),
+	    "198.51.100.1, 203.0.113.9, 203.0.113.8, 127.0.0.1");
+	ck_assert_int_eq(seen_field_count(seen, "X-Forwarded-For"), 1);
+	json_document_free(&seen);
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(the_trace_context_goes_to_the_upstream_and_to_the_callback)
 {
 	static const char trace[] =
@@ -367,6 +388,7 @@ main(void)
 		the_clients_own_idempotency_key_goes_to_the_upstream,
 		the_upstream_learns_where_the_request_came_from,
 		a_trusted_proxy_is_believed_about_its_client,
+		a_proxy_may_add_a_field_of_its_own,
 		the_trace_context_goes_to_the_upstream_and_to_the_callback,
 	};
 

@@ -270,6 +270,33 @@ START_TEST(a_preference_that_means_nothing_here_is_left_alone)
 }
 END_TEST
 
+/* RFC 7240, section 2: names in any case, blanks around the sign, parameters
+ * behind it, and other preferences beside it, in one field or several. */
+START_TEST(a_wait_may_be_written_in_many_ways)
+{
+	static const char *const fields[] = { "Prefer: Wait=14\r\n",
+		"Prefer: wait = 14\r\n", "Prefer: wait\t=\t14 ; a=b\r\n",
+		"Prefer: wait=14;a\r\n", "Prefer: a=b;c, wait=14\r\n",
+		"Prefer: wait, wait 1, wait=14\r\n",
+		"Prefer: a\r\nPrefer: wait=14\r\n" };
+	struct world world;
+	struct reply reply;
+
+	world_open(&world, NULL);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *applied;
+
+		try_submit(&world, "/mill/ok", fields[i], "x", &reply);
+		applied = reply_header(&reply, "Preference-Applied");
+		ck_assert_msg(reply.status == 204 && applied != NULL &&
+			strcmp(applied, "wait=14") == 0,
+		    "%s: %d", fields[i], reply.status);
+		reply_clear(&reply);
+	}
+	world_close(&world);
+}
+END_TEST
+
 /* RFC 7240, section 2: of one that is repeated only the first counts. */
 START_TEST(of_two_waits_the_first_counts)
 {
@@ -770,6 +797,7 @@ main(void)
 		a_job_that_takes_longer_is_acknowledged_after_the_wait,
 		with_both_preferences_it_is_told_which_one_was_honoured,
 		a_preference_that_means_nothing_here_is_left_alone,
+		a_wait_may_be_written_in_many_ways,
 		of_two_waits_the_first_counts,
 		the_queue_bounds_the_wait,
 		a_job_described_in_json_can_be_waited_for,

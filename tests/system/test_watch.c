@@ -166,6 +166,10 @@ START_TEST(what_cannot_be_watched_is_refused)
 	api(&world, "HEAD", "/v1/events", SSE, NULL, &reply);
 	ck_assert_int_eq(reply.status, 200);
 	reply_clear(&reply);
+	api(&world, "HEAD", "/v1/events", "Accept: application/json\r\n" SSE,
+	    NULL, &reply);
+	ck_assert_int_eq(reply.status, 200);
+	reply_clear(&reply);
 	world_close(&world);
 }
 END_TEST

@@ -185,6 +185,11 @@ START_TEST(a_handshake_is_told_from_other_requests)
 		  "connection: UPGRADE\r\nsec-websocket-version: 13\r\n"
 		  "sec-websocket-key: " KEY "\r\n\r\n",
 		    WEBSOCKET_WANTED },
+		{ "GET /hold HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n"
+		  "Upgrade: websocket\r\nConnection: keep-alive\r\n"
+		  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		  "Sec-WebSocket-Key: " KEY "\r\n\r\n",
+		    WEBSOCKET_WANTED },
 		{ "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n",
 		    WEBSOCKET_NOT_WANTED },
 		{ "GET /hold HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
