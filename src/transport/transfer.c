@@ -317,21 +317,6 @@ is_url(const char *url)
 	return true;
 }
 
-/* Only what follows the origin is another. */
-static bool
-set_target(struct transfer *transfer, const char *target)
-{
-	const char *query = strchrnul(target, '?');
-	char *path = text_copy_n(target, (size_t)(query - target));
-	bool is_set = path != NULL &&
-	    curl_url_set(transfer->url, CURLUPART_PATH, path, 0) == CURLUE_OK &&
-	    curl_url_set(transfer->url, CURLUPART_QUERY,
-		*query == '?' ? query + 1 : NULL, 0) == CURLUE_OK;
-
-	free(path);
-	return is_set;
-}
-
 /* How much of it is scheme and authority. */
 static size_t
 length_of_origin(const char *url)
@@ -344,14 +329,12 @@ length_of_origin(const char *url)
 /* A handle mostly goes where it went last, and to parse an origin is most of
  * the work. */
 static bool
-parse_url(struct transfer *transfer, const char *url)
+parse_url(struct transfer *transfer, const char *url, size_t origin_len)
 {
-	size_t origin_len = length_of_origin(url);
-
 	if (transfer->origin != NULL && url[origin_len] == '/' &&
 	    strncmp(transfer->origin, url, origin_len) == 0 &&
 	    transfer->origin[origin_len] == '\0')
-		return set_target(transfer, url + origin_len);
+		return true;
 	free(transfer->origin);
 	transfer->origin = NULL;
 	if (curl_url_set(transfer->url, CURLUPART_URL, url,
@@ -362,12 +345,21 @@ parse_url(struct transfer *transfer, const char *url)
 	return transfer->origin != NULL;
 }
 
+/* What follows the origin is sent as it is: libcurl would write the digits of
+ * escapes in lower case. Without a path it knows what to add. */
 static bool
 set_url(struct transfer *transfer, const char *url)
 {
-	return is_url(url) && parse_url(transfer, url) &&
+	size_t origin_len;
+
+	if (!is_url(url))
+		return false;
+	origin_len = length_of_origin(url);
+	return parse_url(transfer, url, origin_len) &&
 	    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url) ==
-	    CURLE_OK;
+	    CURLE_OK &&
+	    curl_easy_setopt(transfer->easy, CURLOPT_REQUEST_TARGET,
+		url[origin_len] == '/' ? url + origin_len : NULL) == CURLE_OK;
 }
 
 static bool

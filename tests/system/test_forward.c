@@ -53,8 +53,8 @@ START_TEST(path_and_query_reach_the_upstream_as_they_were_written)
 		"/status/200/a%2Fb;v=1/%7Euser/caf%C3%A9?q=%20&q=a+b&&empty=",
 		"/status/200/x//y/",
 		"/status/200/!$&'()*+,;=:@-._~?/?:@!$&'()*+,;=",
-		"/status/200/query?",
-		"/?root",
+		"/status/200/query?", "/?root",
+		"/ok/%2F%aB?q=%c3%A9", /* not the first there; see transfer.c */
 	};
 	struct world world;
 	struct json_document *seen;

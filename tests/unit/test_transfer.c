@@ -188,7 +188,8 @@ START_TEST(a_url_means_the_same_wherever_the_handle_went_before)
 	} urls[] = { { "/a?x=1&y=%20", "/a?x=1&y=%20" }, { "/a", "/a" },
 		{ "/b?", "/b?" }, { "/", "/" }, { "", "/" }, { "?q", "/?q" },
 		{ "/../c/./%2e%2e/", "/../c/./%2e%2e/" },
-		{ "//d?e?f=/", "//d?e?f=/" } };
+		{ "//d?e?f=/", "//d?e?f=/" },
+		{ "/%2F%aB?%3D=%c3%A9", "/%2F%aB?%3D=%c3%A9" } };
 	struct peer peers[2];
 
 	for (size_t i = 0; i < COUNT(peers); i++)
