@@ -221,11 +221,13 @@ leaving_open_cb(struct mail *mail, void *room)
 	send_to(ledger, order->from, mail);
 }
 
+/* The way that the order went, which may still be held back: this word must not
+ * overtake it. */
 void
 ledger_forget(struct ledger *ledger, struct order *order)
 {
 	order->leaving.open = leaving_open_cb;
-	mailbox_post(ledger->inbox, &order->leaving);
+	loop_send(order->from, ledger->inbox, &order->leaving);
 }
 
 int64_t

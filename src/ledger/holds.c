@@ -179,7 +179,7 @@ ledger_hurry(struct ledger *ledger, const struct order *order, int64_t job_seq)
 	hurry->order = order;
 	hurry->job_seq = job_seq;
 	hurry->asked_us = order->asked_us;
-	mailbox_post(ledger->inbox, &hurry->mail);
+	loop_send(order->from, ledger->inbox, &hurry->mail); /* behind it */
 }
 
 static void

@@ -311,6 +311,29 @@ START_TEST(a_consumer_that_hangs_up_is_given_no_job)
 }
 END_TEST
 
+/* The word that it has gone is as quick as its question, and not quicker. */
+START_TEST(a_consumer_that_hangs_up_at_once_does_no_harm)
+{
+	struct world world;
+	struct client client;
+	struct hand hand;
+	char id[ID_SIZE];
+
+	open_pulled(&world);
+	for (int i = 0; i < 100; i++) {
+		send_lease(&world, &client, "{\"wait\":25}");
+		client_close(&client);
+	}
+	wait_until(metric(&world, "callbackd_http_requests_total") == 100);
+	wait_until(metric(&world, "callbackd_connections") == 0);
+	wait_until(consumers_waiting(&world) == 0);
+	submit(&world, "/pull/x", "", "x", id);
+	ck_assert_int_eq(lease(&world, "{\"wait\":10}", &hand), 1);
+	ck_assert_str_eq(hand.id, id);
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(hanging_up_at_any_moment_loses_nothing)
 {
 	struct world world;
@@ -1198,6 +1221,7 @@ main(void)
 		a_long_poll_is_answered_when_a_job_comes,
 		a_long_poll_for_nothing_ends_empty,
 		a_consumer_that_hangs_up_is_given_no_job,
+		a_consumer_that_hangs_up_at_once_does_no_harm,
 		hanging_up_at_any_moment_loses_nothing,
 		sigterm_ends_long_polls_and_takes_results,
 		a_result_is_what_a_client_gets,
