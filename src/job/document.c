@@ -90,23 +90,37 @@ put_error(struct buf *out, const struct job *job)
 	put_json(out, "}");
 }
 
-/* What will be delivered, as long as there is no delivery to show. A job that
- * ended without one has an end that its client did not ask to hear of. */
+/* An end that its client did not ask to hear of is delivered nowhere. */
+static bool
+has_planned_callback(const struct job *job)
+{
+	return job->callback_url != NULL &&
+	    (!job_has_ended(job->status) ||
+		(job->callback_events & (unsigned)job_event_of(job->status)));
+}
+
+/* What will be delivered, as long as there is no delivery to show; of a job that
+ * has ended, as it is at this moment. */
 static void
 put_planned_callback(struct buf *out, const struct job *job)
 {
 	const char *url = job->callback_url;
 
-	if (url == NULL || job_has_ended(job->status)) {
+	if (!has_planned_callback(job)) {
 		put_json(out, ",\"callback\":null");
 		return;
 	}
+	if (job->status == JOB_FAILED && job->failure_url != NULL)
+		url = job->failure_url;
 	put_json(out, ",\"callback\":{\"id\":");
 	put_uuid(out, job->delivery);
 	put_member(out, "url", put_string, url);
 	put_member(out, "state", put_string,
 	    delivery_state_name(DELIVERY_PENDING));
-	put_json(out, ",\"attempts\":[],\"next_attempt_at\":null}");
+	put_json(out, ",\"attempts\":[]");
+	put_member(out, "next_attempt_at", put_time,
+	    job_has_ended(job->status) ? job->finished_at_ms : -1);
+	put_json(out, "}");
 }
 
 static void

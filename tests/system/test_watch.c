@@ -51,6 +51,32 @@ START_TEST(a_job_is_shown_as_it_is_and_then_as_it_changes)
 }
 END_TEST
 
+START_TEST(the_callback_of_a_job_is_in_each_of_its_events)
+{
+	struct world world;
+	struct stream stream;
+	struct block block;
+	char fields[256], id[ID_SIZE], status[16] = "";
+
+	world_open(&world, NULL);
+	snprintf(fields, sizeof(fields), "%s", callback_to(&world, "/ok"));
+	submit(&world, "/mill/ok?delay_ms=300", fields, "x", id);
+	watch_job(&stream, &world, id, "");
+	while (stream_next(&stream, &block)) {
+		const struct json_value *job = json_root(block.document);
+
+		ck_assert_str_eq(look_text(job, "callback.state"), "pending");
+		ck_assert_uint_eq(look_at(job, "callback.attempts")->count, 0);
+		snprintf(status, sizeof(status), "%s",
+		    look_text(job, "status"));
+		block_clear(&block);
+	}
+	ck_assert_str_eq(status, "succeeded");
+	stream_close(&stream);
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(retries_are_events_and_a_failure_is_the_last)
 {
 	static const char *const then[] = { "job.running", "job.queued",
@@ -559,6 +585,7 @@ main(void)
 {
 	const TTest *const cases[] = {
 		a_job_is_shown_as_it_is_and_then_as_it_changes,
+		the_callback_of_a_job_is_in_each_of_its_events,
 		retries_are_events_and_a_failure_is_the_last,
 		an_ended_job_is_one_event_and_for_who_has_seen_it_none,
 		a_waiting_job_is_not_shown_again_after_a_crash,

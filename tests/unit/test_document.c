@@ -394,11 +394,49 @@ START_TEST(an_end_nobody_asked_to_hear_of_has_no_callback)
 	struct job job;
 	fill_job(&job);
 	job.callback_url = strdup("http://example.com/a");
+	job.callback_events = EVENT_SUCCEEDED | EVENT_CANCELLED;
 	job.status = JOB_FAILED;
 	struct json_document *document = read_document(&job, NULL);
 	ck_assert_int_eq(json_member(json_root(document), "callback")->kind,
 	    JSON_NULL);
 	json_document_free(&document);
+	job_clear(&job);
+}
+END_TEST
+
+/* As the event of the end has it, before there is a delivery to look at. */
+START_TEST(a_callback_of_an_end_is_due_at_that_moment)
+{
+	static const struct {
+		enum job_status status;
+		const char *url;
+	} ends[] = { { JOB_SUCCEEDED, "http://example.com/a" },
+		{ JOB_FAILED, "http://example.com/b" },
+		{ JOB_CANCELLED, "http://example.com/a" } };
+	struct job job;
+
+	fill_job(&job);
+	job.callback_url = strdup("http://example.com/a");
+	job.failure_url = strdup("http://example.com/b");
+	job.callback_events = EVENTS_TERMINAL;
+	job.delivery = id_of(DELIVERY_ID);
+	job.finished_at_ms = job.created_at_ms;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct json_document *document;
+
+		job.status = ends[i].status;
+		document = read_document(&job, NULL);
+		ck_assert_str_eq(find(document, "callback", "id")->text,
+		    DELIVERY_ID);
+		ck_assert_str_eq(find(document, "callback", "url")->text,
+		    ends[i].url);
+		ck_assert_str_eq(find(document, "callback", "state")->text,
+		    "pending");
+		ck_assert_str_eq(find(document, "callback", "next_attempt_at")
+				     ->text,
+		    json_member(json_root(document), "finished_at")->text);
+		json_document_free(&document);
+	}
 	job_clear(&job);
 }
 END_TEST
@@ -575,6 +613,7 @@ main(void)
 	tcase_add_test(cases, progress_makes_another_version_of_the_document);
 	tcase_add_test(cases, an_error_is_forgotten_once_the_job_has_succeeded);
 	tcase_add_test(cases, a_callback_without_delivery_is_pending);
+	tcase_add_test(cases, a_callback_of_an_end_is_due_at_that_moment);
 	tcase_add_test(cases, an_end_nobody_asked_to_hear_of_has_no_callback);
 	tcase_add_test(cases, foreign_bytes_cannot_break_the_document);
 	tcase_add_test(cases, a_prefix_with_quotes_is_escaped);
