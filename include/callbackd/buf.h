@@ -59,6 +59,11 @@ bool buf_printf(struct buf *buf, const char *format, ...)
 bool buf_vprintf(struct buf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
+/* Gives the content away as a string, which free(3) ends, without most of what
+ * doubling left over: it may be kept for long. NULL while empty. The buffer is
+ * as after buf_init. */
+char *buf_take(struct buf *buf);
+
 /* True when any append since buf_init or buf_clear was refused. */
 bool buf_failed(const struct buf *buf);
 

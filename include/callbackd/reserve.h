@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#define RESERVE_BYTES (1 << 20) /* some thousand requests of a library */
+#define RESERVE_BYTES (1 << 17) /* some hundred requests of a library */
 
 /* Puts the reserve aside; before there are threads. Without it the functions
  * below are those of libc. */

@@ -53,18 +53,6 @@ blob_new(const void *bytes, size_t len)
 	return blob;
 }
 
-/* Gives back what doubling left over: a body may wait for a long time. */
-static char *
-trimmed(char *data, size_t len, size_t cap)
-{
-	char *smaller;
-
-	if (cap / 2 <= len)
-		return data;
-	smaller = realloc(data, len + 1);
-	return smaller != NULL ? smaller : data;
-}
-
 struct blob *
 blob_from_buf(struct buf *buf)
 {
@@ -73,11 +61,10 @@ blob_from_buf(struct buf *buf)
 	if (blob == NULL)
 		return NULL;
 	if (buf->data != NULL) {
-		blob->taken = trimmed(buf->data, buf->len, buf->cap);
-		blob->bytes = blob->taken;
 		blob->len = buf->len;
+		blob->taken = buf_take(buf);
+		blob->bytes = blob->taken;
 	}
-	buf_init(buf, buf->max);
 	return blob;
 }
 

@@ -135,6 +135,18 @@ buf_vprintf(struct buf *buf, const char *format, va_list args)
 	return true;
 }
 
+char *
+buf_take(struct buf *buf)
+{
+	char *data = buf->data;
+	char *smaller = NULL;
+
+	if (data != NULL && buf->cap / 2 > buf->len)
+		smaller = realloc(data, buf->len + 1);
+	buf_init(buf, buf->max);
+	return smaller != NULL ? smaller : data;
+}
+
 bool
 buf_failed(const struct buf *buf)
 {

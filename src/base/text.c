@@ -388,16 +388,25 @@ text_is_utf8(const void *bytes, size_t len)
 
 /* ---- names and lists ---- */
 
+/* A field is compared with many names, and most differ at once: no length is
+ * taken before that is known. */
 bool
 text_equal_nocase(const char *a, const char *b)
 {
-	return text_equal_nocase_n(a, strlen(a), b);
+	while (*a != '\0' && text_lower(*a) == text_lower(*b)) {
+		a++;
+		b++;
+	}
+	return *a == *b; /* both ended */
 }
 
 bool
 text_equal_nocase_n(const char *a, size_t a_len, const char *b)
 {
-	return strlen(b) == a_len && text_starts_nocase_n(a, a_len, b);
+	for (size_t i = 0; i < a_len; i++)
+		if (b[i] == '\0' || text_lower(a[i]) != text_lower(b[i]))
+			return false;
+	return b[a_len] == '\0';
 }
 
 bool

@@ -16,6 +16,9 @@
 
 #include "plain.h"
 
+/* 2^64 / the golden ratio: an odd number that spreads all its bits. */
+#define VERSION_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
 enum {
 	TYPICAL_BYTES = 1024 /* of a document without bodies */
 };
@@ -290,7 +293,7 @@ document_add_attempt(struct delivery *delivery,
 		return false;
 	}
 	free(delivery->attempts_json);
-	delivery->attempts_json = all.data; /* malloc'd, with its NUL */
+	delivery->attempts_json = buf_take(&all);
 	return true;
 }
 
@@ -339,7 +342,11 @@ document_version(const struct job *job, const struct delivery *delivery,
 		delivery != NULL ? (int64_t)delivery->state : 0,
 		delivery != NULL ? delivery->attempts : 0,
 		delivery != NULL ? delivery->next_at_ms : 0 };
-	uint64_t version = text_hash(parts, sizeof(parts));
+	uint64_t version = 0;
 
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		version = (version ^ (uint64_t)parts[i]) * VERSION_FACTOR;
+		version ^= version >> 32;
+	}
 	return version != 0 ? version : 1;
 }

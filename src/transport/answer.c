@@ -406,9 +406,7 @@ answer_take(struct answer *answer, struct payload *out, char **type_out)
 		if (out->body == NULL)
 			return false;
 	}
-	if (headers->text.len > 0) {
-		out->headers = headers->text.data;
-		headers_init(headers);
-	}
+	if (headers->text.len > 0)
+		out->headers = buf_take(&headers->text);
 	return true;
 }

@@ -46,7 +46,7 @@ enum {
 	IDLE_MAX_S = 1,       /* libcurl counts whole seconds: below 2 s */
 	LIFETIME_MAX_S = 300, /* so that a name that moves is looked up again */
 	KEEPALIVE_S = 60,     /* TCP probes while an upstream takes its time */
-	READ_BYTES = 8192     /* at once: held by each transfer under way */
+	READ_BYTES = 4096     /* at once: held by each transfer under way */
 };
 
 bool

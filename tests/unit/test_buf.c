@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "callbackd/buf.h"
 
@@ -140,6 +141,30 @@ START_TEST(a_freed_buffer_is_empty_and_has_its_ceiling_still)
 }
 END_TEST
 
+START_TEST(what_is_taken_is_whole_and_the_buffer_begins_anew)
+{
+	struct buf buf;
+	char *small;
+	char *large;
+
+	buf_init(&buf, 3000);
+	ck_assert_ptr_null(buf_take(&buf));
+	ck_assert(buf_puts(&buf, "small"));
+	small = buf_take(&buf);
+	ck_assert_str_eq(small, "small");
+	ck_assert_ptr_null(buf.data);
+	ck_assert_uint_eq(buf.len, 0);
+	for (int i = 0; i < 3000; i++)
+		ck_assert(buf_putc(&buf, 'x'));
+	ck_assert(!buf_putc(&buf, 'x'));
+	large = buf_take(&buf);
+	ck_assert_uint_eq(strlen(large), 3000);
+	ck_assert_msg(!buf_failed(&buf), "a failure does not outlive it");
+	free(small);
+	free(large);
+}
+END_TEST
+
 START_TEST(a_ceiling_of_all_memory_is_legal)
 {
 	struct buf buf;
@@ -172,6 +197,8 @@ main(void)
 	tcase_add_test(tcase, reserved_room_takes_appends_without_moving);
 	tcase_add_test(tcase,
 	    a_freed_buffer_is_empty_and_has_its_ceiling_still);
+	tcase_add_test(tcase,
+	    what_is_taken_is_whole_and_the_buffer_begins_anew);
 	tcase_add_test(tcase, a_ceiling_of_all_memory_is_legal);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

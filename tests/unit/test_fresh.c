@@ -141,7 +141,7 @@ END_TEST
  * of the table too. */
 START_TEST(nothing_is_lost_behind_a_gap)
 {
-	enum { COUNT = 600, STEP = 7 };
+	enum { COUNT = FRESH_MAX, STEP = 7 };
 	bool is_here[COUNT] = { false };
 	uint32_t dice = (uint32_t)_i + 1;
 
