@@ -34,7 +34,7 @@
 #define LOOK_MS 20                  /* while draining: between two looks */
 #define INBOX_LIMIT 16384           /* orders that may wait for the ledger */
 #define HEAP_KEPT_BYTES (512 << 10) /* free, at the end of a heap */
-#define HEAP_STEP_BYTES (128 << 10) /* by which a heap grows */
+#define HEAP_STEP_BYTES (64 << 10)  /* by which a heap grows */
 #define SPARE_DESCRIPTORS 1200      /* runs, deliveries, the store, ourselves */
 
 struct daemon {

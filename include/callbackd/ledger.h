@@ -197,7 +197,7 @@ struct ledger_setup {
 	struct ledger_hands **hands; /* one a loop; outlive the ledger */
 	unsigned hands_count;
 	size_t inbox_limit; /* orders that may wait; then 503 */
-	size_t events_kept; /* for watchers that come back; 0: 16384 */
+	size_t events_kept; /* for watchers that come back; 0: 12288 */
 };
 
 /* Opens the store and takes up everything unfinished. NULL, and why_out says

@@ -15,7 +15,8 @@
 #include <string.h>
 
 enum {
-	FIRST_BYTES = 512 /* most texts of ours fit after one or two steps */
+	FIRST_BYTES = 512, /* most texts of ours fit after one or two steps */
+	SLACK_BYTES = 64   /* not worth a realloc when it is given away */
 };
 
 void
@@ -141,7 +142,7 @@ buf_take(struct buf *buf)
 	char *data = buf->data;
 	char *smaller = NULL;
 
-	if (data != NULL && buf->cap / 2 > buf->len)
+	if (data != NULL && buf->cap - buf->len > buf->len / 2 + SLACK_BYTES)
 		smaller = realloc(data, buf->len + 1);
 	buf_init(buf, buf->max);
 	return smaller != NULL ? smaller : data;

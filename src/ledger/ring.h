@@ -9,7 +9,7 @@
 
 #include "callbackd/job.h"
 
-#define RING_EVENTS 16384 /* 1.3 MiB, touched as they are used */
+#define RING_EVENTS 12288 /* 1 MiB, touched as they are used */
 
 struct event {
 	int64_t id; /* rising, also over a restart: see ring_new */
