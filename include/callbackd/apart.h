@@ -18,9 +18,13 @@
 typedef bool apart_work_fn(struct buf *answer, void *arg);
 
 /* Lets a child do work(answer, arg) and puts what it answered into answer,
- * which is empty and bounds it there as here. False, and why_out says how it ended, unless
- * the work returned true; answer is then of no use. */
+ * which is empty and bounds it there as here. False, and why_out says how it
+ * ended, unless the work returned true; answer is then of no use. */
 bool apart_run(apart_work_fn *work, void *arg, struct buf *answer,
     struct reason *why_out);
+
+/* In a child of ours: none is blocked, and each does what it does to a new
+ * program. */
+void apart_forget_signals(void);
 
 #endif

@@ -44,8 +44,8 @@ leave_cb(void)
 	_exit(LEFT);
 }
 
-static void
-forget_signals(void)
+void
+apart_forget_signals(void)
 {
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -89,7 +89,7 @@ work_apart(const struct apart *apart)
 {
 	struct buf *answer = apart->answer;
 
-	forget_signals();
+	apart_forget_signals();
 	fall_silent(apart);
 	(void)alarm(APART_SECONDS);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||

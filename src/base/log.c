@@ -259,24 +259,10 @@ put_text(struct buf *out, const char *text, bool json)
 	out->len = (size_t)(at - out->data);
 }
 
-/* Digits from the right: printf takes longer than the rest of a line. */
 static void
 put_number(struct buf *out, int64_t number)
 {
-	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-	char digits[24];
-	char *first = digits + sizeof(digits);
-	size_t len;
-
-	do {
-		*--first = (char)('0' + left % 10);
-		left /= 10;
-	} while (left > 0);
-	if (number < 0)
-		*--first = '-';
-	len = (size_t)(digits + sizeof(digits) - first);
-	memcpy(out->data + out->len, first, len);
-	out->len += len;
+	out->len += text_int(number, out->data + out->len);
 }
 
 static void

@@ -33,6 +33,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "callbackd/apart.h"
+
 /* Where programs are looked for when our environment does not say; as
  * confstr(3) has it. */
 #define USUAL_PATH "/bin:/usr/bin"
@@ -177,18 +179,6 @@ close_ours(struct birth *birth)
 
 /* ---- in the child ---- */
 
-static void
-forget_signals(void)
-{
-	const struct sigaction usual = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		(void)sigaction(number, &usual, NULL); /* but KILL and STOP */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static bool
 take_descriptors(const struct birth *birth)
 {
@@ -219,7 +209,7 @@ become(const struct birth *birth)
 	if (bind_to_parent(birth) && setpgid(0, 0) == 0 &&
 	    take_descriptors(birth) &&
 	    (plan->folder == NULL || chdir(plan->folder) == 0)) {
-		forget_signals();
+		apart_forget_signals();
 		(void)execve(birth->program, plan->argv, plan->environment);
 	}
 	error = errno;

@@ -2,19 +2,21 @@
 # one bar a system, callbackd in its own colour. Shorter is better but where a
 # panel says otherwise.
 function text(x, y, anchor, size, words) {
-	printf "<text x=\"%d\" y=\"%d\" text-anchor=\"%s\" " \
-	    "font-size=\"%d\">%s</text>\n", x, y, anchor, size, words
+	shapes = shapes sprintf("<text x=\"%d\" y=\"%d\" " \
+	    "text-anchor=\"%s\" font-size=\"%d\">%s</text>\n", x, y, anchor,
+	    size, words)
 }
 
 function bar(x, y, width, colour) {
-	printf "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" " \
-	    "fill=\"%s\"/>\n", x, y, width < 1 ? 1 : width, colour
+	shapes = shapes sprintf("<rect x=\"%d\" y=\"%d\" width=\"%.1f\" " \
+	    "height=\"16\" fill=\"%s\"/>\n", x, y, width < 1 ? 1 : width,
+	    colour)
 }
 
 function colour_of(name) {
 	if (name ~ /^callbackd/)
 		return "#1b7f5c"
-	return name ~ /^floor/ ? "#c9c9c9" : "#7a8ca5"
+	return name == "sum of the parts" ? "#c9c9c9" : "#7a8ca5"
 }
 
 # panel(TITLE, TEST, COLUMN, FORMAT): a bar for each system with a value.
@@ -61,10 +63,6 @@ NR == 1 {
 END {
 	if (names_count == 0)
 		exit 1
-	height = 6 * (58 + 22 * names_count) + 60
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\" " \
-	    "height=\"%d\" font-family=\"sans-serif\">\n", height
-	print "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
 	top = 10
 	panel("CPU per job, as fast as it goes, µs", "flat",
 	    "cpu_us_per_job", "%.0f")
@@ -78,5 +76,8 @@ END {
 	    "end_p50_ms", "%.2f")
 	panel("Memory (PSS) with 100,000 jobs queued, MiB", "queued",
 	    "full_pss_mib", "%.0f")
-	print "</svg>"
+	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\" " \
+	    "height=\"%d\" font-family=\"sans-serif\">\n", top
+	print "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
+	print shapes "</svg>"
 }
