@@ -45,7 +45,8 @@ void loop_post_list(struct loop *loop, struct mail_list *list);
 /* Mail from this loop to another box. What a turn sends leaves when the loop has
  * nothing else to do, but after a few turns at the latest: many messages wake
  * their reader once, and the busier the loop, the more. Outside a turn it leaves
- * at once. loop_send_offer is refused as mailbox_offer is. */
+ * at once. Whatever must not overtake such mail has to go the same way.
+ * loop_send_offer is refused as mailbox_offer is. */
 bool loop_send_offer(struct loop *loop, struct mailbox *to, struct mail *mail);
 void loop_send(struct loop *loop, struct mailbox *to, struct mail *mail);
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "callbackd/text.h"
+
 enum {
 	FIRST_BYTES = 512, /* most texts of ours fit after one or two steps */
 	SLACK_BYTES = 64   /* not worth a realloc when it is given away */
@@ -102,6 +104,14 @@ bool
 buf_putc(struct buf *buf, char c)
 {
 	return buf_append(buf, &c, 1);
+}
+
+bool
+buf_put_int(struct buf *buf, int64_t number)
+{
+	char text[TEXT_INT_SIZE];
+
+	return buf_append(buf, text, text_int(number, text));
 }
 
 bool

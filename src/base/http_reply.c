@@ -16,7 +16,6 @@
 #include <time.h>
 
 #include "callbackd/random.h"
-#include "callbackd/text.h"
 #include "http_private.h"
 
 enum {
@@ -88,14 +87,6 @@ date_now(struct http_server *server)
 }
 
 static void
-put_number(struct buf *out, int64_t number)
-{
-	char text[TEXT_INT_SIZE];
-
-	buf_append(out, text, text_int(number, text));
-}
-
-static void
 put_field(struct buf *out, const char *name, const char *value)
 {
 	buf_puts(out, name);
@@ -108,7 +99,7 @@ static void
 put_length(struct buf *out, size_t len)
 {
 	buf_puts(out, "Content-Length: ");
-	put_number(out, (int64_t)len);
+	buf_put_int(out, (int64_t)len);
 	buf_append(out, "\r\n", 2);
 }
 
@@ -116,7 +107,7 @@ static void
 put_status(struct buf *out, int status)
 {
 	buf_puts(out, "HTTP/1.1 ");
-	put_number(out, status);
+	buf_put_int(out, status);
 	buf_putc(out, ' ');
 	buf_puts(out, phrase_of(status));
 	buf_append(out, "\r\n", 2);

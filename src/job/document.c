@@ -49,7 +49,7 @@ put_request(struct buf *out, const struct job *job,
 	put_string(out, job->method);
 	put_member(out, "path", put_string, job->target);
 	put_member(out, "content_type", put_string, job->content_type);
-	put_member(out, "size", put_int, job->request_bytes);
+	put_member(out, "size", buf_put_int, job->request_bytes);
 	bool good = request == NULL || result_append(out, request);
 	put_json(out, "}");
 	return good;
@@ -72,9 +72,9 @@ put_response(struct buf *out, const struct job *job,
 		return true;
 	}
 	put_json(out, ",\"response\":{\"status\":");
-	put_int(out, job->response_status);
+	buf_put_int(out, job->response_status);
 	put_member(out, "content_type", put_string, job->response_type);
-	put_member(out, "size", put_int, job->response_bytes);
+	put_member(out, "size", buf_put_int, job->response_bytes);
 	bool good = result == NULL || result_append(out, result);
 	put_json(out, "}");
 	return good;
@@ -188,8 +188,8 @@ document_append(struct buf *out, const struct job *job,
 	put_member(out, "client", put_string,
 	    *job->client != '\0' ? job->client : NULL);
 	put_moments(out, job);
-	put_member(out, "attempts", put_int, job->attempts);
-	put_member(out, "max_attempts", put_int, job->max_attempts);
+	put_member(out, "attempts", buf_put_int, job->attempts);
+	put_member(out, "max_attempts", buf_put_int, job->max_attempts);
 	put_member(out, "position", put_int_from, 1, facts->position);
 	put_member(out, "estimated_wait_ms", put_int_from, 0,
 	    facts->estimated_wait_ms);
@@ -197,7 +197,7 @@ document_append(struct buf *out, const struct job *job,
 	put_member(out, "progress_message", put_string, job->progress_message);
 	put_member(out, "idempotency_key", put_string, job->idempotency_key);
 	put_member(out, "ordering_key", put_string, job->ordering_key);
-	put_member(out, "priority", put_int, job->priority);
+	put_member(out, "priority", buf_put_int, job->priority);
 	put_member(out, "batch", put_uuid, job->batch);
 	bool good = put_request(out, job, facts->request) &&
 	    put_response(out, job, result);
@@ -242,7 +242,7 @@ put_attempt(struct buf *out, const struct attempt_facts *facts)
 	put_member(out, "status", put_int_from, 1, facts->status);
 	put_member(out, "error", put_string,
 	    failed ? job_error_name(facts->error) : NULL);
-	put_member(out, "duration_ms", put_int, facts->duration_ms);
+	put_member(out, "duration_ms", buf_put_int, facts->duration_ms);
 	put_json(out, ",\"timing\":{\"dns_ms\":");
 	put_int_from(out, 0, facts->dns_ms);
 	put_member(out, "connect_ms", put_int_from, 0, facts->connect_ms);

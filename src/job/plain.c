@@ -84,19 +84,12 @@ put_joined(struct buf *out, const char *first, const char *second)
 }
 
 void
-put_int(struct buf *out, int64_t value)
-{
-	char text[TEXT_INT_SIZE];
-	buf_append(out, text, text_int(value, text));
-}
-
-void
 put_int_from(struct buf *out, int64_t least, int64_t value)
 {
 	if (value < least)
 		put_json(out, "null");
 	else
-		put_int(out, value);
+		buf_put_int(out, value);
 }
 
 void

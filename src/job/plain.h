@@ -25,8 +25,6 @@ void put_string_n(struct buf *out, const char *text, size_t len);
 /* Two strings as one, in one pair of quotes. */
 void put_joined(struct buf *out, const char *first, const char *second);
 
-void put_int(struct buf *out, int64_t value);
-
 /* null when the value is below the smallest that means something. */
 void put_int_from(struct buf *out, int64_t least, int64_t value);
 

@@ -19,6 +19,7 @@
  *    and cancelling it closes it), and no server can ask for h2c.
  * 4. What is constant is set when the easy handle is made; begin() sets all
  *    that differs, every time, so nothing of one exchange is left in the next.
+ *    The origin alone is kept, and compared before it is used.
  * 5. done() is called when the transfer is back in stock: it may start another,
  *    or cancel any that is under way.
  *

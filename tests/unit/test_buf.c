@@ -165,6 +165,19 @@ START_TEST(what_is_taken_is_whole_and_the_buffer_begins_anew)
 }
 END_TEST
 
+START_TEST(numbers_are_appended_in_decimal_or_not_at_all)
+{
+	struct buf buf;
+
+	buf_init(&buf, 5);
+	ck_assert(buf_put_int(&buf, -12));
+	ck_assert(!buf_put_int(&buf, 345));
+	ck_assert_str_eq(buf_text(&buf), "-12");
+	ck_assert(buf_failed(&buf));
+	buf_free(&buf);
+}
+END_TEST
+
 START_TEST(a_ceiling_of_all_memory_is_legal)
 {
 	struct buf buf;
@@ -199,6 +212,7 @@ main(void)
 	    a_freed_buffer_is_empty_and_has_its_ceiling_still);
 	tcase_add_test(tcase,
 	    what_is_taken_is_whole_and_the_buffer_begins_anew);
+	tcase_add_test(tcase, numbers_are_appended_in_decimal_or_not_at_all);
 	tcase_add_test(tcase, a_ceiling_of_all_memory_is_legal);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
