@@ -5,8 +5,8 @@
  * then wait without spending attempts, and one probe at a time finds out
  * whether it is back. Hosts take turns. First attempts and retries have
  * separate budgets, so a first attempt never waits behind another host's
- * retries. Pure bookkeeping: the ledger's thread, monotonic time from the
- * caller.
+ * retries. Pure bookkeeping: within the ledger's turns, monotonic time
+ * from the caller.
  *
  *           failures in a row                cooldown over
  *   closed ──────────────────► open ─────────────────────► half open

@@ -1,9 +1,10 @@
 /* ledger.h - the one place where a job's life is decided and written down.
  *
- * One thread owns the store, the sched and the hosts. It takes what all loops
- * sent since its last turn, runs it as one transaction, commits once, and only
- * then lets anything happen: acknowledgements, runs, deliveries, answers. SQL
- * blocks here and nowhere else.
+ * It owns the store, the sched and the hosts. A turn takes what all loops sent
+ * since the last one, runs it as one transaction, commits once, and only then
+ * lets anything happen: acknowledgements, runs, deliveries, answers. SQL blocks
+ * here and nowhere else: on the ledger's own thread, or on that of a loop which
+ * has nothing else to do and takes the turn in its place.
  *
  * The loops talk to it in orders: a question that travels there and comes back
  * as its own answer.

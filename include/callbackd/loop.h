@@ -50,6 +50,13 @@ void loop_post_list(struct loop *loop, struct mail_list *list);
 bool loop_send_offer(struct loop *loop, struct mailbox *to, struct mail *mail);
 void loop_send(struct loop *loop, struct mailbox *to, struct mail *mail);
 
+/* How such mail may be dealt with by this thread, when it has nothing else to
+ * do, in place of waking the one that owns the box: serve takes all of list, or
+ * leaves it and says false. Before loop_start; for one box. */
+typedef bool loop_serve(struct mail_list *list, void *arg);
+void loop_on_idle(struct loop *loop, struct mailbox *to, loop_serve *serve,
+    void *arg);
+
 unsigned loop_index(const struct loop *loop);
 struct log *loop_log(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);

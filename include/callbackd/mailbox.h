@@ -1,8 +1,9 @@
 /* mailbox.h - how one thread gives something to another.
  *
- * A message changes owner when it is posted. The only lock of the program is
- * in here. A box wakes its owner through a descriptor that becomes readable,
- * and only when the box was empty: many messages cost one wake-up.
+ * A message changes owner when it is posted. Every lock is in here, but the one
+ * over a turn of the ledger. A box wakes its owner through a descriptor that
+ * becomes readable, and only when the box was empty: many messages cost one
+ * wake-up.
  */
 #ifndef CALLBACKD_MAILBOX_H
 #define CALLBACKD_MAILBOX_H
@@ -25,6 +26,8 @@ struct mail_list {
 };
 void mail_list_add(struct mail_list *list, struct mail *mail);
 struct mail *mail_list_take(struct mail_list *list); /* NULL when empty */
+/* Moves all of from to the end of list and leaves from empty. */
+void mail_list_move(struct mail_list *list, struct mail_list *from);
 
 struct mailbox; /* opaque */
 
@@ -48,8 +51,12 @@ bool mailbox_has_room(struct mailbox *box, size_t more);
 void mailbox_post(struct mailbox *box, struct mail *mail);
 void mailbox_post_list(struct mailbox *box, struct mail_list *list);
 
-/* True when nothing waits: cheaper than to poll. Owner only. */
+/* True when nothing waits: cheaper than to poll. Any thread, for which it may
+ * be past as soon as it is said. */
 bool mailbox_is_empty(struct mailbox *box);
+
+/* Makes mailbox_fd readable though nothing waits. Any thread. */
+void mailbox_wake(struct mailbox *box);
 
 /* All that waits, oldest first. Owner only. */
 struct mail_list mailbox_take(struct mailbox *box);

@@ -1,7 +1,7 @@
 /* sched.h - what may run now? Bounds, order, delay and slots of every queue.
  *
  * In memory only; the truth is in the store, and a start builds this anew. The
- * ledger's thread owns a sched; the gauges alone are shared: counters that any
+ * ledger owns a sched; the gauges alone are shared: counters that any
  * thread reads, and that accepting threads raise to take a place before they
  * promise one. Knows neither SQL nor HTTP. Time is brought by the caller and is
  * monotonic.

@@ -9,8 +9,8 @@
  *    counts in a coarser clock (CLOCK_MONOTONIC_COARSE, steps of 4 ms).
  * 4. The heartbeat brings an idle loop round every HEARTBEAT_MS, so that long
  *    silence means a stuck callback and nothing else.
- * 5. While mail is held back the loop does not wait: a turn that adds nothing to
- *    the bundle posts it.
+ * 5. While mail is held back the loop does not wait: after a turn that adds
+ *    nothing to the bundle it is served here (loop_on_idle), or else posted.
  * 6. loop_stop only posts and sets a flag, which is never taken back: a loop
  *    stopped before it runs does not run.
  *
@@ -63,6 +63,9 @@ struct loop {
 	struct mailbox *bundle_to; /* whom the bundle is for */
 	struct mail_list bundle;   /* sent, not yet posted */
 	int bundle_turns;          /* since its first */
+	struct mailbox *served;    /* see loop_on_idle, all three */
+	loop_serve *serve;
+	void *serve_arg;
 
 	pthread_t thread;
 	bool has_thread;
@@ -242,6 +245,25 @@ post_bundle(struct loop *loop)
 }
 
 void
+loop_on_idle(struct loop *loop, struct mailbox *to, loop_serve *serve,
+    void *arg)
+{
+	loop->served = to;
+	loop->serve = serve;
+	loop->serve_arg = arg;
+}
+
+static bool
+serve_bundle(struct loop *loop)
+{
+	if (loop->bundle.count == 0 || loop->bundle_to != loop->served ||
+	    !loop->serve(&loop->bundle, loop->serve_arg))
+		return false;
+	loop->bundle_turns = 0;
+	return true;
+}
+
+void
 loop_send(struct loop *loop, struct mailbox *to, struct mail *mail)
 {
 	if (!loop->in_turn) {
@@ -393,6 +415,8 @@ take_turn(struct loop *loop)
 	rc = event_base_loop(loop->base,
 	    EVLOOP_ONCE | (held > 0 ? EVLOOP_NONBLOCK : 0));
 	assert(rc == 0); /* 1: no events, but there are two always */
+	if (loop->bundle.count == held && serve_bundle(loop))
+		return;
 	if (loop->bundle.count == held || loop->bundle.count >= BUNDLE_MAX ||
 	    ++loop->bundle_turns >= BUNDLE_MAX_TURNS)
 		post_bundle(loop);

@@ -56,9 +56,8 @@ mail_list_take(struct mail_list *list)
 	return mail;
 }
 
-/* Moves all of from to the end of list and leaves from empty. */
-static void
-move_all(struct mail_list *list, struct mail_list *from)
+void
+mail_list_move(struct mail_list *list, struct mail_list *from)
 {
 	if (from->first == NULL)
 		return;
@@ -130,8 +129,8 @@ unlock_box(struct mailbox *box)
 	assert(rc == 0);
 }
 
-static void
-wake_owner(struct mailbox *box)
+void
+mailbox_wake(struct mailbox *box)
 {
 	const uint64_t one = 1;
 	ssize_t rc;
@@ -157,7 +156,7 @@ mailbox_offer(struct mailbox *box, struct mail *mail)
 	mail_list_add(&box->waiting, mail);
 	unlock_box(box);
 	if (was_empty)
-		wake_owner(box);
+		mailbox_wake(box);
 	return true;
 }
 
@@ -190,10 +189,10 @@ mailbox_post_list(struct mailbox *box, struct mail_list *list)
 		return;
 	lock_box(box);
 	was_empty = box->waiting.count == 0;
-	move_all(&box->waiting, list);
+	mail_list_move(&box->waiting, list);
 	unlock_box(box);
 	if (was_empty)
-		wake_owner(box);
+		mailbox_wake(box);
 }
 
 bool
@@ -226,7 +225,7 @@ mailbox_take(struct mailbox *box)
 
 	drain_wake_fd(box);
 	lock_box(box);
-	move_all(&taken, &box->waiting);
+	mail_list_move(&taken, &box->waiting);
 	unlock_box(box);
 	return taken;
 }

@@ -19,7 +19,7 @@
  *     under way when the breaker opened has ended: so the end of an attempt is
  *     that of the probe.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include "callbackd/hosts.h"
 

@@ -7,7 +7,7 @@
  * Both happen before the commit, so that this turn does not claim the job and
  * there is memory for it, and are taken back when the commit fails.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdlib.h>
 #include <string.h>

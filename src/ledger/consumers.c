@@ -10,7 +10,7 @@
  *  2. A job is handed out only after its lease is on the disk.
  *  3. The line of a queue is kept only while it is not empty.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <assert.h>
 #include <stddef.h>

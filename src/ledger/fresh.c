@@ -7,7 +7,7 @@
  *  2. Neither kind takes the room of the other: deliveries to a host that is
  *     down must not cost the jobs their place, nor the other way round.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include "fresh.h"
 

@@ -11,7 +11,7 @@
  *     the same job.
  *  3. To let one go takes no memory.
  *
- * Thread: the ledger's, but for ledger_hurry.
+ * Thread: the one in a turn of the ledger, but for ledger_hurry.
  */
 #include <stdlib.h>
 

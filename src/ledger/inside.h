@@ -1,5 +1,5 @@
-/* inside.h - what the files of the ledger's room share. Ledger thread only,
- * but for the atomics.
+/* inside.h - what the files of the ledger's room share. For whoever is in a
+ * turn, but for the atomics.
  *
  * A turn goes: take the mail, prepare everything that writes (store calls in
  * one transaction), claim what may run, commit; then conclude each piece, or
@@ -47,6 +47,9 @@ struct ledger {
 	struct mail drain_word;   /* posted once, by ledger_drain */
 	pthread_t thread;
 	bool is_started;
+	pthread_mutex_t turn_lock; /* held over a turn, whoever takes it */
+	int64_t wakes_mono_ms;     /* when the thread comes round by itself */
+	int slow_commits;          /* durable ones in a row, see visit.c */
 
 	/* This turn's pieces. */
 	struct mail_list accepts;       /* struct order */
@@ -130,10 +133,19 @@ void answer_order(struct ledger *ledger, struct order *order,
 
 /* ledger.c: how long nothing can happen but by mail. */
 int idle_ms(struct ledger *ledger);
+/* ledger.c: the turn is over. How long the thread may wait for mail. */
+int rest(struct ledger *ledger);
+
+/* visit.c: a turn on a loop's thread, for the mail it would post. */
+loop_serve serve_visitor;
+/* visit.c: so long did a durable commit take. */
+void note_commit_time(struct ledger *ledger, int64_t took_us);
 
 /* turn.c */
-size_t take_turn(struct ledger *ledger); /* how much mail it opened */
-void use_idle_time(struct ledger *ledger);
+void take_turn(struct ledger *ledger, struct mail_list *arrived);
+/* A turn of the ledger's own thread: then there is time for what can wait.
+ * False: nothing had come. */
+bool take_own_turn(struct ledger *ledger);
 /* Takes each piece out of the list and hands it on. */
 void empty(struct ledger *ledger, struct mail_list *list,
     void (*conclude)(struct ledger *ledger, struct mail *mail));

@@ -13,7 +13,7 @@
  *  1. A job that is held has one item in each of the two lines.
  *  2. A held job has a slot, and is in no run.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * The inbox refuses new orders only; ends of runs and posts always fit, since
  * their number is bounded by slots and windows.
  *
- * Thread: its own, but for the functions that ledger.h gives to any thread.
+ * Thread: its own, or the one in a turn; ledger.h tells what is for any.
  */
 #include "callbackd/ledger.h"
 
@@ -184,32 +184,54 @@ idle_ms(struct ledger *ledger)
 	return due_ms < 0 ? 0 : (int)due_ms;
 }
 
-static void
-wait_for_mail(struct ledger *ledger)
+int
+rest(struct ledger *ledger)
 {
-	struct pollfd mail = { mailbox_fd(ledger->inbox), POLLIN, 0 };
-	int wait_ms = idle_ms(ledger);
+	int wait_ms = 0;
 
+	if (mailbox_is_empty(ledger->inbox)) {
+		log_flush(ledger->log);
+		wait_ms = idle_ms(ledger);
+	}
 	atomic_store_explicit(&ledger->turn_began_ms, 0, memory_order_relaxed);
-	if (!mailbox_is_empty(ledger->inbox))
-		return;
-	log_flush(ledger->log);
-	if (wait_ms > 0 && poll(&mail, 1, wait_ms) < 0)
-		assert(errno == EINTR);
+	return wait_ms;
+}
+
+static int
+work(struct ledger *ledger)
+{
+	int wait_ms;
+
+	pthread_mutex_lock(&ledger->turn_lock);
+	(void)take_own_turn(ledger);
+	wait_ms = rest(ledger);
+	ledger->wakes_mono_ms = clock_mono_ms() + wait_ms;
+	pthread_mutex_unlock(&ledger->turn_lock);
+	return wait_ms;
+}
+
+static void
+finish(struct ledger *ledger)
+{
+	pthread_mutex_lock(&ledger->turn_lock);
+	while (take_own_turn(ledger) || ledger->reads.count > 0)
+		continue;
+	pthread_mutex_unlock(&ledger->turn_lock);
 }
 
 static void *
 run_ledger(void *arg)
 {
 	struct ledger *ledger = arg;
+	struct pollfd mail = { mailbox_fd(ledger->inbox), POLLIN, 0 };
 
 	while (!atomic_load(&ledger->must_stop)) {
-		if (take_turn(ledger) == 0)
-			use_idle_time(ledger);
-		wait_for_mail(ledger);
+		int wait_ms = work(ledger);
+
+		if (wait_ms > 0 && poll(&mail, 1, wait_ms) < 0)
+			assert(errno == EINTR);
 	}
-	while (take_turn(ledger) > 0 || ledger->reads.count > 0)
-		continue;
+	finish(ledger);
 	return NULL;
 }
 
@@ -265,6 +287,7 @@ free_rooms(struct ledger *ledger)
 	mailbox_free(&ledger->inbox);
 	log_free(&ledger->log);
 	free_audiences(ledger);
+	pthread_mutex_destroy(&ledger->turn_lock);
 	free(ledger->outboxes);
 	conf_unref(&ledger->conf);
 	free(ledger);
@@ -276,8 +299,11 @@ ledger_new(const struct ledger_setup *setup, struct reason *why_out)
 	struct ledger *ledger = calloc(1, sizeof(*ledger));
 
 	assert(setup->hands_count > 0);
-	if (ledger == NULL) {
-		reason_set(why_out, "out of memory");
+	reason_set(why_out, "out of memory");
+	if (ledger == NULL)
+		return NULL;
+	if (pthread_mutex_init(&ledger->turn_lock, NULL) != 0) {
+		free(ledger);
 		return NULL;
 	}
 	ledger->conf = conf_ref(setup->conf);
@@ -290,13 +316,15 @@ ledger_new(const struct ledger_setup *setup, struct reason *why_out)
 	ledger->mono_ms = clock_mono_ms();
 	ledger->wall_ms = clock_wall_ms();
 	ledger->wall_offset_ms = ledger->wall_ms - ledger->mono_ms;
-	reason_set(why_out, "out of memory");
 	if (!make_rooms(ledger, setup))
 		goto fail;
 	ledger->store = store_open(setup->conf->store,
 	    setup->conf->durability_full, why_out);
 	if (ledger->store == NULL || !take_up_unfinished(ledger, why_out))
 		goto fail;
+	for (unsigned i = 0; i < setup->hands_count; i++)
+		loop_on_idle(setup->hands[i]->loop, ledger->inbox,
+		    serve_visitor, ledger);
 	return ledger;
 
 fail:

@@ -4,7 +4,7 @@
  * running at once: the claim costs nothing, and its body need not be read back.
  * Nor need that of a job whose turn is near, which stays at hand (fresh.h).
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <string.h>
 

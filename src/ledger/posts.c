@@ -12,7 +12,7 @@
  *     way: in exactly one of them.
  *  2. hosts_ended is called once for each that hosts_next let go.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * A paused queue takes jobs and lets none begin. That is kept in the store: an
  * operator who stops a queue does not want a restart to undo it.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdlib.h>
 

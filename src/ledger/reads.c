@@ -1,7 +1,7 @@
 /* reads.c - orders that only look: answered after the turn's commit, so that
  * whoever was told of a change sees it.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * as it was then are shown with all that is known of it now, the others as far
  * back as the ring remembers.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdlib.h>
 #include <string.h>

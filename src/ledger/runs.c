@@ -6,7 +6,7 @@
  *  3. A place is given back exactly once: when the last attempt begins, or
  *     when the job ends before that.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdio.h>
 #include <stdlib.h>

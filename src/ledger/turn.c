@@ -7,7 +7,7 @@
  *     stays in `unsettled_*` and is tried again until it does.
  *  3. Each order is answered exactly once.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -92,21 +92,18 @@ answer_order(struct ledger *ledger, struct order *order,
 }
 
 /* Opens at most a turn's worth of mail, oldest first. */
-static size_t
-open_mail(struct ledger *ledger)
+static void
+open_mail(struct ledger *ledger, struct mail_list *arrived)
 {
-	struct mail_list arrived = mailbox_take(ledger->inbox);
 	struct mail *mail;
-	size_t opened = 0;
 
-	while ((mail = mail_list_take(&arrived)) != NULL)
-		mail_list_add(&ledger->backlog, mail);
-	while (opened < TURN_MAX &&
-	    (mail = mail_list_take(&ledger->backlog)) != NULL) {
+	mail_list_move(&ledger->backlog, arrived);
+	for (int opened = 0; opened < TURN_MAX; opened++) {
+		mail = mail_list_take(&ledger->backlog);
+		if (mail == NULL)
+			return;
 		mail->open(mail, ledger);
-		opened++;
 	}
-	return opened;
 }
 
 /* ---- one transaction ---- */
@@ -169,7 +166,7 @@ prepare_turn(struct ledger *ledger)
 static enum store_result
 commit_turn(struct ledger *ledger)
 {
-	int64_t began_us = clock_mono_us();
+	int64_t took_us = clock_mono_us();
 	enum store_result result;
 
 	if (!ledger->is_writing)
@@ -178,9 +175,11 @@ commit_turn(struct ledger *ledger)
 	ledger->is_writing = false;
 	if (result != STORE_OK)
 		return result;
+	took_us = clock_mono_us() - took_us;
+	if (ledger->must_last)
+		note_commit_time(ledger, took_us);
 	metrics_add(ledger->metrics, METRIC_COMMITS, 1);
-	metrics_observe_us(ledger->metrics, HISTOGRAM_COMMIT,
-	    clock_mono_us() - began_us);
+	metrics_observe_us(ledger->metrics, HISTOGRAM_COMMIT, took_us);
 	return STORE_OK;
 }
 
@@ -386,7 +385,7 @@ note_idle_clocks(struct ledger *ledger)
 		fall_sick(ledger, result);
 }
 
-void
+static void
 use_idle_time(struct ledger *ledger)
 {
 	purge_some(ledger);
@@ -412,15 +411,13 @@ answer_reads(struct ledger *ledger)
 		answer_read(ledger, (struct order *)mail);
 }
 
-size_t
-take_turn(struct ledger *ledger)
+void
+take_turn(struct ledger *ledger, struct mail_list *arrived)
 {
-	size_t opened;
-
 	read_clocks(ledger);
 	atomic_store_explicit(&ledger->turn_began_ms, ledger->mono_ms,
 	    memory_order_relaxed);
-	opened = open_mail(ledger);
+	open_mail(ledger, arrived);
 	wake_deliveries(ledger);
 	write_or_refuse(ledger);
 	let_deliveries_go(ledger);
@@ -428,7 +425,18 @@ take_turn(struct ledger *ledger)
 	answer_reads(ledger);
 	hurry_holds(ledger);
 	send_all(ledger);
-	if (opened > 0)
+}
+
+bool
+take_own_turn(struct ledger *ledger)
+{
+	struct mail_list arrived = mailbox_take(ledger->inbox);
+	bool is_idle = arrived.count == 0 && ledger->backlog.count == 0;
+
+	take_turn(ledger, &arrived);
+	if (is_idle)
+		use_idle_time(ledger);
+	else
 		purge_if_overdue(ledger);
-	return opened;
+	return !is_idle;
 }

@@ -15,7 +15,7 @@
  *  3. No more than NOTICES_MAX notices are on their way to one audience. One
  *     that does not keep up is cut: its watchers come back and read the ring.
  *
- * Thread: the ledger's, but for ledger_unwatch.
+ * Thread: the one in a turn of the ledger, but for ledger_unwatch.
  */
 #include <search.h>
 #include <stdlib.h>

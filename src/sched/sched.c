@@ -10,7 +10,7 @@
  *  2. running <= concurrency, except after a reload lowered it.
  *  3. gauge->queued = items of both lines; gauge->running = slots taken.
  *
- * Thread: the ledger's.
+ * Thread: the one in a turn of the ledger.
  */
 #include "callbackd/sched.h"
 

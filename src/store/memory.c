@@ -5,7 +5,7 @@
  *    rollback puts back what it finds there, a commit frees it.
  * 2. What a driver of some speed looks up, this one finds by looking at all.
  *
- * Ledger thread.
+ * Thread: the one in a turn of the ledger.
  */
 #include <assert.h>
 #include <stdlib.h>

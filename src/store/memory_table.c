@@ -7,7 +7,7 @@
  * 3. A slot whose row was removed stays, empty, until half of the table is
  *    empty slots; so the slots of a journal stay where they are.
  *
- * Ledger thread.
+ * Thread: the one in a turn of the ledger.
  */
 #include "memory_table.h"
 

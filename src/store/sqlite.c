@@ -9,7 +9,7 @@
  *    all the same, so that a second sync says yes to bytes that are not on the
  *    disk. See heal().
  *
- * Ledger thread, but for sqlite_backup.
+ * Thread: the one in a turn of the ledger, but for sqlite_backup.
  */
 #include "sqlite.h"
 

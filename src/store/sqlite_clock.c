@@ -1,6 +1,6 @@
 /* sqlite_clock.c - what the clocks showed, and moments that follow them.
  *
- * Ledger thread.
+ * Thread: the one in a turn of the ledger.
  */
 #include <string.h>
 

@@ -9,7 +9,7 @@
  *    first moment on, since a new file is made in one transaction before it
  *    gets a log.
  *
- * Ledger thread, but for sqlite_backup.
+ * Thread: the one in a turn of the ledger, but for sqlite_backup.
  */
 #include "sqlite.h"
 

@@ -3,7 +3,7 @@
  * 1. A list looks at the columns it filters by before it takes a whole row.
  * 2. No list sorts: rows come in the order of an index or of the table.
  *
- * Ledger thread.
+ * Thread: the one in a turn of the ledger.
  */
 #include "sqlite.h"
 

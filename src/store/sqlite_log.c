@@ -11,7 +11,7 @@
  * 3. Between transactions nothing is held: what one left that failed is
  *    forgotten. The log may by then be another writer's.
  *
- * Ledger thread.
+ * Thread: the one in a turn of the ledger.
  */
 #include "sqlite.h"
 

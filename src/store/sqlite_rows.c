@@ -7,7 +7,7 @@
  * 3. A row is foreign bytes: a number out of its range or a name too long is
  *    damage (STORE_BROKEN), never an index into a table of ours.
  *
- * Ledger thread.
+ * Thread: the one in a turn of the ledger.
  */
 #include "sqlite.h"
 

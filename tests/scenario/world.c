@@ -304,8 +304,7 @@ open_lanes(void)
 void
 take_one_turn(void)
 {
-	if (take_turn(world.ledger) == 0)
-		use_idle_time(world.ledger);
+	(void)take_own_turn(world.ledger);
 	open_lanes();
 }
 

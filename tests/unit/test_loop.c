@@ -124,6 +124,98 @@ START_TEST(mail_that_comes_too_late_is_opened_when_the_loop_is_freed)
 }
 END_TEST
 
+/* ---- mail from a loop ---- */
+
+static void
+stop_now(void *arg)
+{
+	struct room *r = arg;
+
+	loop_stop(r->loop);
+}
+
+/* What stands between a loop and the owner of a box. */
+struct porter {
+	struct mailbox *box;
+	bool serves;
+	size_t served; /* pieces of mail */
+};
+
+static bool
+serve_cb(struct mail_list *list, void *arg)
+{
+	struct porter *porter = arg;
+
+	if (!porter->serves)
+		return false;
+	while (mail_list_take(list) != NULL)
+		porter->served++;
+	return true;
+}
+
+struct errand {
+	struct mail mail; /* first */
+	struct porter *porter;
+	struct mail letters[100];
+	int count;
+};
+
+/* In a turn of the loop. */
+static void
+open_errand(struct mail *mail, void *arg)
+{
+	struct room *r = arg;
+	struct errand *errand = (struct errand *)mail;
+
+	for (int i = 0; i < errand->count; i++)
+		loop_send(r->loop, errand->porter->box, &errand->letters[i]);
+	loop_timer_set(r->timers[0], 20);
+}
+
+static size_t
+run_errand(struct porter *porter, int count)
+{
+	struct errand errand = { { NULL, open_errand }, porter, { { 0 } },
+		count };
+	struct mail_list posted;
+
+	porter->box = mailbox_new(100);
+	ck_assert_ptr_nonnull(porter->box);
+	room.timers[0] = loop_timer_new(room.loop, stop_now, &room);
+	loop_on_idle(room.loop, porter->box, serve_cb, porter);
+	loop_post(room.loop, &errand.mail);
+	loop_run(room.loop);
+	posted = mailbox_take(porter->box);
+	mailbox_free(&porter->box);
+	return posted.count;
+}
+
+START_TEST(mail_that_finds_no_company_is_served_on_the_spot)
+{
+	struct porter porter = { .serves = true };
+
+	ck_assert_uint_eq(run_errand(&porter, 2), 0);
+	ck_assert_uint_eq(porter.served, 2);
+}
+END_TEST
+
+START_TEST(mail_that_is_not_served_is_posted)
+{
+	struct porter porter = { .serves = false };
+
+	ck_assert_uint_eq(run_errand(&porter, 2), 2);
+}
+END_TEST
+
+START_TEST(a_busy_loop_posts)
+{
+	struct porter porter = { .serves = true };
+
+	ck_assert_uint_eq(run_errand(&porter, 100), 100);
+	ck_assert_uint_eq(porter.served, 0);
+}
+END_TEST
+
 START_TEST(a_loop_knows_its_name_and_its_parts)
 {
 	ck_assert_uint_eq(loop_index(room.loop), 3);
@@ -205,14 +297,6 @@ note_two(void *arg)
 	struct room *r = arg;
 
 	r->order[r->count++] = 2;
-}
-
-static void
-stop_now(void *arg)
-{
-	struct room *r = arg;
-
-	loop_stop(r->loop);
 }
 
 static void
@@ -638,6 +722,9 @@ main(void)
 	tcase_add_test(tcase, a_loop_stopped_before_it_runs_does_not_wait);
 	tcase_add_test(tcase,
 	    mail_that_comes_too_late_is_opened_when_the_loop_is_freed);
+	tcase_add_test(tcase, mail_that_finds_no_company_is_served_on_the_spot);
+	tcase_add_test(tcase, mail_that_is_not_served_is_posted);
+	tcase_add_test(tcase, a_busy_loop_posts);
 	tcase_add_test(tcase, a_loop_knows_its_name_and_its_parts);
 	tcase_add_test(tcase, mail_of_many_threads_arrives_whole);
 	tcase_add_test(tcase,
