@@ -362,15 +362,15 @@ START_TEST(a_restart_after_the_clock_went_back_lengthens_no_wait)
 
 	use_file_store();
 	open_world();
-	retried = submit(&(struct wish){ .delay_ms = 2 * DAY_MS });
-	told = submit(&(struct wish){ .delay_ms = 2 * DAY_MS, .callback = A });
-	let_time_pass(2 * DAY_MS);
+	retried = submit(&(struct wish){ .delay_ms = 2 * HOUR_MS });
+	told = submit(&(struct wish){ .delay_ms = 2 * HOUR_MS, .callback = A });
+	let_time_pass(2 * HOUR_MS);
 	end_run_with(told, &WELL);
 	end_post_with(told, &NOT_NOW);
 	end_run_with(retried, &BUSY);
 	delayed = submit(&(struct wish){ .delay_ms = 10 * SECOND_MS });
 	crash_world();
-	clock_wall_jumps(-DAY_MS);
+	clock_wall_jumps(-HOUR_MS);
 	open_world();
 	ck_assert_int_eq(runs_under_way() + posts_under_way(), 0);
 	runs_after(retried, SECOND_MS);
@@ -813,24 +813,26 @@ is_gone(struct uuid job)
 	return is_gone;
 }
 
+#define KEPT_MS (20 * MINUTE_MS)
+
 START_TEST(a_jump_takes_no_result_away_before_its_time)
 {
 	struct uuid before, after;
 
 	use_file_store();
-	world_conf()->retention_ms = 2 * HOUR_MS;
+	world_conf()->retention_ms = KEPT_MS;
 	open_world();
 	before = submit_plain();
 	end_run_with(before, &WELL);
-	let_time_pass(HOUR_MS);
+	let_time_pass(KEPT_MS / 2);
 	restart_around_jump(_i);
 	after = submit_plain();
 	end_run_with(after, &WELL);
-	let_time_pass(HOUR_MS - MINUTE_MS);
+	let_time_pass(KEPT_MS / 2 - MINUTE_MS);
 	ck_assert_int_eq(status_of(before), JOB_SUCCEEDED);
-	let_time_pass(HOUR_MS);
+	let_time_pass(KEPT_MS / 2);
 	ck_assert_int_eq(status_of(after), JOB_SUCCEEDED);
-	let_time_pass(2 * HOUR_MS);
+	let_time_pass(KEPT_MS);
 	/* Set back, the clock makes what has ended younger, and kept longer. */
 	if (jump_of(_i) > 0)
 		ck_assert(is_gone(before) && is_gone(after));
