@@ -67,6 +67,10 @@ bool text_is_utf8(const void *bytes, size_t len);
  * where the first bad (or cut) sequence begins. */
 size_t text_utf8_prefix(const void *bytes, size_t len);
 
+/* True for visible ASCII and blanks without '"' and '\\': what a JSON string or
+ * a quoted one holds as it is. */
+bool text_is_plain(const char *text, size_t len);
+
 /* ASCII case-insensitive equality, as for header names; no locale. The _n
  * forms take a slice that is not terminated. */
 char text_lower(char c);

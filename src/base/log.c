@@ -40,8 +40,6 @@ enum {
 	LAST_WAIT_MS = 1000       /* at log_free, for such a reader */
 };
 
-#define ONES UINT64_C(0x0101010101010101)
-
 struct log {
 	struct buf pending; /* whole lines; the first may be half written */
 	struct buf line;    /* being built */
@@ -191,42 +189,14 @@ put_quoted(struct buf *out, const char *text, size_t len, bool json)
 	}
 }
 
-/* Has a high bit set when one of the eight bytes is c. */
-static uint64_t
-marks_of(uint64_t eight, char c)
-{
-	uint64_t rest = eight ^ ONES * (unsigned char)c;
-
-	return (rest - ONES) & ~rest;
-}
-
-/* True for eight bytes that stand for themselves: visible ASCII, nothing that
- * is written with a backslash, and no '=' where there are no quotes. */
-static bool
-are_plain(uint64_t eight, bool json)
-{
-	uint64_t strange = (eight - ONES * '!') & ~eight;
-
-	strange |= eight | (eight + ONES); /* above '~' */
-	strange |= marks_of(eight, '"') | marks_of(eight, '\\');
-	if (!json)
-		strange |= marks_of(eight, '=');
-	return (strange & ONES * 0x80) == 0;
-}
-
+/* True when it stands for itself, without quotes where the format has none. */
 static bool
 is_plain(const char *text, size_t len, bool json)
 {
-	uint64_t eight = ONES * 'a';
-
-	for (; len >= sizeof(eight); len -= sizeof(eight)) {
-		memcpy(&eight, text, sizeof(eight));
-		if (!are_plain(eight, json))
-			return false;
-		text += sizeof(eight);
-	}
-	memcpy(&eight, text, len);
-	return are_plain(eight, json);
+	return text_is_plain(text, len) &&
+	    (json ||
+		(memchr(text, ' ', len) == NULL &&
+		    memchr(text, '=', len) == NULL));
 }
 
 static void

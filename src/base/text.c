@@ -52,6 +52,44 @@ text_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
+/* ---- plain text, eight bytes at a time ---- */
+
+#define ONES UINT64_C(0x0101010101010101)
+
+/* Has a high bit set when one of the eight bytes is c. */
+static uint64_t
+marks_of(uint64_t eight, char c)
+{
+	uint64_t rest = eight ^ ONES * (unsigned char)c;
+
+	return (rest - ONES) & ~rest;
+}
+
+static bool
+are_plain(uint64_t eight)
+{
+	uint64_t strange = (eight - ONES * ' ') & ~eight;
+
+	strange |= eight | (eight + ONES); /* above '~' */
+	strange |= marks_of(eight, '"') | marks_of(eight, '\\');
+	return (strange & ONES * 0x80) == 0;
+}
+
+bool
+text_is_plain(const char *text, size_t len)
+{
+	uint64_t eight = ONES * 'a';
+
+	for (; len >= sizeof(eight); len -= sizeof(eight)) {
+		memcpy(&eight, text, sizeof(eight));
+		if (!are_plain(eight))
+			return false;
+		text += sizeof(eight);
+	}
+	memcpy(&eight, text, len);
+	return are_plain(eight);
+}
+
 /* ---- reasons ---- */
 
 void

@@ -15,17 +15,6 @@
 #include "callbackd/json.h"
 #include "callbackd/text.h"
 
-/* True when JSON shows these bytes as they are. */
-static bool
-is_plain(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (text[i] < ' ' || text[i] > '~' || text[i] == '"' ||
-		    text[i] == '\\')
-			return false;
-	return true;
-}
-
 static void
 put_quoted(struct buf *out, const char *text, size_t len)
 {
@@ -48,7 +37,7 @@ put_foreign(struct buf *out, const char *text, size_t len)
 void
 put_string_n(struct buf *out, const char *text, size_t len)
 {
-	if (is_plain(text, len))
+	if (text_is_plain(text, len))
 		put_quoted(out, text, len);
 	else
 		put_foreign(out, text, len);
@@ -68,7 +57,8 @@ put_joined(struct buf *out, const char *first, const char *second)
 {
 	size_t first_len = strlen(first), second_len = strlen(second);
 	struct buf both;
-	if (is_plain(first, first_len) && is_plain(second, second_len)) {
+	if (text_is_plain(first, first_len) &&
+	    text_is_plain(second, second_len)) {
 		put_json(out, "\"");
 		buf_append(out, first, first_len);
 		buf_append(out, second, second_len);

@@ -433,6 +433,30 @@ END_TEST
 
 /* ---- names and lists ---- */
 
+/* At every place of a text of every length around eight bytes. */
+START_TEST(plain_is_visible_ascii_that_needs_no_backslash)
+{
+	char text[20];
+
+	for (size_t len = 0; len <= sizeof(text); len++) {
+		memset(text, 'x', sizeof(text));
+		ck_assert(text_is_plain(text, len));
+		for (size_t at = 0; at < len; at++) {
+			for (int byte = 0; byte < 256; byte++) {
+				bool is_plain = byte >= ' ' && byte <= '~' &&
+				    byte != '"' && byte != '\\';
+
+				text[at] = (char)byte;
+				ck_assert_msg(text_is_plain(text, len) ==
+					is_plain,
+				    "%d at %zu of %zu", byte, at, len);
+			}
+			text[at] = 'x';
+		}
+	}
+}
+END_TEST
+
 START_TEST(case_does_not_matter_in_ascii_and_only_there)
 {
 	ck_assert(text_equal_nocase("Content-Type", "content-TYPE"));
@@ -546,6 +570,7 @@ main(void)
 	tcase_add_test(tcase, base64_matches_the_vectors_of_rfc_4648);
 	tcase_add_test(tcase, base64_that_no_encoder_writes_is_refused);
 	tcase_add_test(tcase, utf8_is_what_rfc_3629_says);
+	tcase_add_test(tcase, plain_is_visible_ascii_that_needs_no_backslash);
 	tcase_add_test(tcase, case_does_not_matter_in_ascii_and_only_there);
 	tcase_add_test(tcase, lists_are_split_at_commas_outside_of_quotes);
 	tcase_add_test(tcase, hashes_are_fnv_1a);
