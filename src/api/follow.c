@@ -20,26 +20,33 @@ etag_of(const struct order *order, char out[ETAG_SIZE])
 	    (unsigned long long)version);
 }
 
-/* RFC 9110, 13.1.2: a list of tags, compared weakly, or '*'. */
+/* The next tag of If-None-Match, in quotes, or '*': tags are compared weakly (RFC
+ * 9110, 13.1.2). */
 static bool
-matches(const char *if_none_match, const char *etag)
+next_tag(const struct call *call, struct http_list *list, const char **tag_out,
+    size_t *len_out)
 {
+	if (!http_list_next(call->exchange, list, tag_out, len_out))
+		return false;
+	if (*len_out > 2 && strncmp(*tag_out, "W/", 2) == 0) {
+		*tag_out += 2;
+		*len_out -= 2;
+	}
+	return true;
+}
+
+static bool
+is_known(const struct call *call, const char *etag)
+{
+	struct http_list list = { .name = "If-None-Match" };
 	const char *opaque = strchr(etag, '"');
-	const char *item;
+	const char *tag;
 	size_t len;
 
-	if (if_none_match == NULL)
-		return false;
-	while (text_list_next(&if_none_match, &item, &len)) {
-		if (len == 1 && *item == '*')
+	while (next_tag(call, &list, &tag, &len))
+		if ((len == 1 && *tag == '*') ||
+		    (len == strlen(opaque) && strncmp(tag, opaque, len) == 0))
 			return true;
-		if (len > 2 && strncmp(item, "W/", 2) == 0) {
-			item += 2;
-			len -= 2;
-		}
-		if (len == strlen(opaque) && strncmp(item, opaque, len) == 0)
-			return true;
-	}
 	return false;
 }
 
@@ -92,7 +99,7 @@ show_job(struct call *call, struct order *order)
 	if (!job_has_ended(order->job.status))
 		(void)headers_add_int(&headers, "Retry-After",
 		    poll_after_s(&order->job, &order->facts));
-	if (matches(http_header(call->exchange, "If-None-Match"), etag)) {
+	if (is_known(call, etag)) {
 		reply.headers = &headers;
 		http_answer(&call->exchange, &reply);
 	} else {
@@ -237,15 +244,17 @@ order_for_id(struct call *call, enum order_kind kind,
 	return order;
 }
 
-/* The version in an If-None-Match of ours; 0 when there is none. */
+/* The version in the first tag of If-None-Match; 0 when there is none. */
 static uint64_t
 known_version(const struct call *call)
 {
-	const char *field = http_header(call->exchange, "If-None-Match");
+	struct http_list list = { .name = "If-None-Match" };
+	const char *tag;
+	size_t len;
 
-	if (field == NULL || strncmp(field, "W/\"", 3) != 0)
+	if (!next_tag(call, &list, &tag, &len) || *tag != '"')
 		return 0;
-	return strtoull(field + 3, NULL, 16);
+	return strtoull(tag + 1, NULL, 16);
 }
 
 /* ?wait=N: false when it is not a duration. */

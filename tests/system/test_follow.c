@@ -97,7 +97,10 @@ START_TEST(an_unchanged_document_is_304_and_a_changed_one_is_not)
 	reply_clear(&reply);
 	ck_assert_int_eq(poll_unless(&world, id, tag), 304);
 	ck_assert_int_eq(poll_unless(&world, id, "*"), 304);
+	ck_assert_int_eq(poll_unless(&world, id, strchr(tag, '"')), 304);
 	snprintf(list, sizeof(list), "\"a\", W/\"b\", %s", tag);
+	ck_assert_int_eq(poll_unless(&world, id, list), 304);
+	snprintf(list, sizeof(list), "\"a\"\r\nIf-None-Match: %s", tag);
 	ck_assert_int_eq(poll_unless(&world, id, list), 304);
 	world_close(&world);
 }
