@@ -55,7 +55,8 @@ struct drill {
 	size_t place_count;
 	char ids[JOBS_MAX][ID_SIZE]; /* accepted in this life */
 	int accepted;
-	bool has_failed; /* the place was met */
+	int64_t answer_ms; /* a request without an answer is given up */
+	bool has_failed;   /* the place was met */
 
 	long tried, unmet, refused_starts, refused_requests, refused_reloads;
 	long crashes, lost, drifts, unclean;
@@ -72,7 +73,7 @@ ask_for(struct drill *drill, const char *method, const char *target,
 	bool is_answered;
 
 	memset(out, 0, sizeof(*out));
-	if (!try_open(&client, drill->world.api, HURRY_MS))
+	if (!try_open(&client, drill->world.api, drill->answer_ms))
 		return false;
 	is_answered = try_ask(&client, method, target, fields, body, out);
 	client_close(&client);
@@ -296,6 +297,7 @@ starve(struct drill *drill, unsigned long long place)
 
 	remove_store(drill);
 	drill->accepted = 0;
+	drill->answer_ms = HURRY_MS;
 	snprintf(text, sizeof(text), "%llx", place);
 	shim_set(drill->shared, "STARVE_PLACE", text);
 	shim_set(drill->shared, "STARVE_TRACE", drill->trace);
@@ -335,6 +337,7 @@ survey(struct drill *drill)
 	char *text, *rest, *line;
 
 	shim_set(drill->shared, "STARVE_SURVEY", drill->survey);
+	drill->answer_ms = SOON_MS;
 	ck_assert(daemon_try_start(&drill->world));
 	use_it(drill);
 	ck_assert_int_eq(drill->accepted, 9);

@@ -84,6 +84,9 @@ void daemon_start(struct world *world);
 void daemon_stop(struct world *world);
 /* Demands exit 0 and a clean log of a daemon that was told to end. */
 void daemon_expect_clean_end(struct world *world);
+/* SIGHUP, and waits until it has taken or refused its configuration. Returns how
+ * often it had to be asked: see harness.c. */
+int daemon_reload(struct world *world);
 /* SIGKILL: no farewell. */
 void daemon_kill(struct world *world);
 /* Fails the case when a sanitizer has spoken in that log. */

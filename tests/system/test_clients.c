@@ -468,7 +468,7 @@ START_TEST(a_reload_does_not_forget_how_often_a_client_has_asked)
 	ck_assert_int_eq(status_for(&world, ACME), 429);
 	fill_setup(&setup, "rate = 0.01 burst = 1", "");
 	world_configure(&world, &setup);
-	process_signal(&world.daemon, SIGHUP);
+	(void)daemon_reload(&world);
 	wait_until(status_for(&world, ZENITH) == 200);
 	ck_assert_int_eq(status_for(&world, ACME), 429);
 	world_close(&world);
@@ -583,7 +583,7 @@ reload(struct world *world, const char *acme, const char *zenith)
 
 	fill_setup(&setup, acme, zenith);
 	world_configure(world, &setup);
-	process_signal(&world->daemon, SIGHUP);
+	(void)daemon_reload(world);
 }
 
 START_TEST(a_key_that_is_taken_out_is_not_known_any_more)

@@ -383,8 +383,7 @@ START_TEST(every_raw_callback_speaks_so_once_it_is_switched_on)
 	ck_assert_ptr_null(seen_field(seen, "X-Function-Status"));
 	json_document_free(&seen);
 	world_configure(&world, &usual);
-	process_signal(&world.daemon, SIGHUP);
-	wait_until(file_says(world.daemon.err_path, "event=reloaded"));
+	(void)daemon_reload(&world);
 	submit(&world, "/mill/status/200",
 	    called_back(&world, "Callback-Format: raw\r\n"), "x", id);
 	seen = peer_request(&world.receiver, "/ok", 1);
@@ -544,8 +543,7 @@ START_TEST(a_callbacks_own_fields_may_not_speak_so)
 	expect_problem(&reply, 422, "unprocessable");
 	reply_clear(&reply);
 	world_configure(&world, NULL);
-	process_signal(&world.daemon, SIGHUP);
-	wait_until(file_says(world.daemon.err_path, "event=reloaded"));
+	(void)daemon_reload(&world);
 	api(&world, "POST", "/v1/jobs", "Content-Type: application/json\r\n",
 	    job, &reply);
 	ck_assert_int_eq(reply.status, 202);

@@ -663,8 +663,7 @@ START_TEST(a_reload_does_not_change_how_a_run_goes_on)
 	submit_taken(&world, "/pending?times=1", "", id);
 	wait_until(peer_seen(&world.upstream, "/pending") == 1);
 	world_configure(&world, NULL);
-	process_signal(&world.daemon, SIGHUP);
-	wait_until(file_says(world.daemon.err_path, "event=reloaded"));
+	(void)daemon_reload(&world);
 	job_wait(&world, id, "succeeded", &reply);
 	ck_assert_int_eq(look_int(reply_json(&reply), "response.status"), 200);
 	reply_clear(&reply);
