@@ -11,7 +11,9 @@
  *    silence means a stuck callback and nothing else.
  * 5. While mail is held back the loop does not wait: after a turn that adds
  *    nothing to the bundle it is served here (loop_on_idle), or else posted.
- * 6. loop_stop only posts and sets a flag, which is never taken back: a loop
+ * 6. What is posted to a loop while it serves is opened at the end of the turn,
+ *    without a wake-up; unless other mail waits, which it shall not overtake.
+ * 7. loop_stop only posts and sets a flag, which is never taken back: a loop
  *    stopped before it runs does not run.
  *
  * Thread: see loop.h.
@@ -66,6 +68,7 @@ struct loop {
 	struct mailbox *served;    /* see loop_on_idle, all three */
 	loop_serve *serve;
 	void *serve_arg;
+	struct mail_list answers; /* of serve, to this loop */
 
 	pthread_t thread;
 	bool has_thread;
@@ -79,6 +82,9 @@ struct loop {
 	_Atomic int64_t came_round_mono_ms;
 	struct mail stop_mail; /* posted once, by whoever sets stopped */
 };
+
+/* The one of this thread, while it serves. */
+static _Thread_local struct loop *serving;
 
 struct loop_timer {
 	struct loop *loop;
@@ -185,9 +191,8 @@ loop_silent_ms(struct loop *loop)
 /* ---- mail ---- */
 
 static void
-open_all(struct loop *loop)
+open_list(struct loop *loop, struct mail_list list)
 {
-	struct mail_list list = mailbox_take(loop->box);
 	struct mail *mail;
 
 	while ((mail = mail_list_take(&list)) != NULL)
@@ -197,9 +202,11 @@ open_all(struct loop *loop)
 static void
 mail_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct loop *loop = arg;
+
 	(void)fd;
 	(void)what;
-	open_all(arg);
+	open_list(loop, mailbox_take(loop->box));
 }
 
 /* What a message that only wakes does. */
@@ -233,7 +240,10 @@ loop_post(struct loop *loop, struct mail *mail)
 void
 loop_post_list(struct loop *loop, struct mail_list *list)
 {
-	mailbox_post_list(loop->box, list);
+	if (loop == serving && mailbox_is_empty(loop->box))
+		mail_list_move(&loop->answers, list);
+	else
+		mailbox_post_list(loop->box, list);
 }
 
 static void
@@ -256,11 +266,26 @@ loop_on_idle(struct loop *loop, struct mailbox *to, loop_serve *serve,
 static bool
 serve_bundle(struct loop *loop)
 {
-	if (loop->bundle.count == 0 || loop->bundle_to != loop->served ||
-	    !loop->serve(&loop->bundle, loop->serve_arg))
+	bool is_served;
+
+	if (loop->bundle.count == 0 || loop->bundle_to != loop->served)
 		return false;
-	loop->bundle_turns = 0;
-	return true;
+	serving = loop;
+	is_served = loop->serve(&loop->bundle, loop->serve_arg);
+	serving = NULL;
+	if (is_served)
+		loop->bundle_turns = 0;
+	return is_served;
+}
+
+static void
+open_answers(struct loop *loop)
+{
+	struct mail_list answers = loop->answers;
+
+	loop->answers = (struct mail_list){ 0 };
+	loop->moments_known = false; /* to serve takes time */
+	open_list(loop, answers);
 }
 
 void
@@ -366,12 +391,8 @@ loop_open_leftovers(struct loop *loop)
 	struct mail_list list;
 
 	assert(!loop->has_thread && !loop->in_turn);
-	while ((list = mailbox_take(loop->box)).first != NULL) {
-		struct mail *mail;
-
-		while ((mail = mail_list_take(&list)) != NULL)
-			mail->open(mail, loop->room);
-	}
+	while ((list = mailbox_take(loop->box)).first != NULL)
+		open_list(loop, list);
 }
 
 void
@@ -415,8 +436,10 @@ take_turn(struct loop *loop)
 	rc = event_base_loop(loop->base,
 	    EVLOOP_ONCE | (held > 0 ? EVLOOP_NONBLOCK : 0));
 	assert(rc == 0); /* 1: no events, but there are two always */
-	if (loop->bundle.count == held && serve_bundle(loop))
+	if (loop->bundle.count == held && serve_bundle(loop)) {
+		open_answers(loop);
 		return;
+	}
 	if (loop->bundle.count == held || loop->bundle.count >= BUNDLE_MAX ||
 	    ++loop->bundle_turns >= BUNDLE_MAX_TURNS)
 		post_bundle(loop);

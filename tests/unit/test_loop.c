@@ -139,7 +139,26 @@ struct porter {
 	struct mailbox *box;
 	bool serves;
 	size_t served; /* pieces of mail */
+	struct loop *answers;
+	struct letter letters[3];
 };
+
+/* In three letters: one alone, one behind what somebody else has posted. */
+static void
+answer(struct porter *porter)
+{
+	struct mail_list list = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		porter->letters[i] = (struct letter){ { NULL, open_note },
+			i + 1 };
+	mail_list_add(&list, &porter->letters[0].mail);
+	loop_post_list(porter->answers, &list);
+	loop_post(porter->answers, &porter->letters[1].mail);
+	mail_list_add(&list, &porter->letters[2].mail);
+	loop_post_list(porter->answers, &list);
+	ck_assert_int_eq(room.count, 0);
+}
 
 static bool
 serve_cb(struct mail_list *list, void *arg)
@@ -150,6 +169,8 @@ serve_cb(struct mail_list *list, void *arg)
 		return false;
 	while (mail_list_take(list) != NULL)
 		porter->served++;
+	if (porter->answers != NULL)
+		answer(porter);
 	return true;
 }
 
@@ -196,6 +217,17 @@ START_TEST(mail_that_finds_no_company_is_served_on_the_spot)
 
 	ck_assert_uint_eq(run_errand(&porter, 2), 0);
 	ck_assert_uint_eq(porter.served, 2);
+}
+END_TEST
+
+START_TEST(answers_come_after_the_service_and_overtake_nothing)
+{
+	struct porter porter = { .serves = true, .answers = room.loop };
+
+	ck_assert_uint_eq(run_errand(&porter, 1), 0);
+	ck_assert_int_eq(room.count, 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(room.order[i], i + 1);
 }
 END_TEST
 
@@ -723,6 +755,8 @@ main(void)
 	tcase_add_test(tcase,
 	    mail_that_comes_too_late_is_opened_when_the_loop_is_freed);
 	tcase_add_test(tcase, mail_that_finds_no_company_is_served_on_the_spot);
+	tcase_add_test(tcase,
+	    answers_come_after_the_service_and_overtake_nothing);
 	tcase_add_test(tcase, mail_that_is_not_served_is_posted);
 	tcase_add_test(tcase, a_busy_loop_posts);
 	tcase_add_test(tcase, a_loop_knows_its_name_and_its_parts);
