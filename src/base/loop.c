@@ -266,6 +266,7 @@ loop_on_idle(struct loop *loop, struct mailbox *to, loop_serve *serve,
 static bool
 serve_bundle(struct loop *loop)
 {
+	struct mail_list answers;
 	bool is_served;
 
 	if (loop->bundle.count == 0 || loop->bundle_to != loop->served)
@@ -273,19 +274,22 @@ serve_bundle(struct loop *loop)
 	serving = loop;
 	is_served = loop->serve(&loop->bundle, loop->serve_arg);
 	serving = NULL;
-	if (is_served)
-		loop->bundle_turns = 0;
-	return is_served;
-}
-
-static void
-open_answers(struct loop *loop)
-{
-	struct mail_list answers = loop->answers;
-
+	if (!is_served)
+		return false;
+	answers = loop->answers;
 	loop->answers = (struct mail_list){ 0 };
+	loop->bundle_turns = 0;
 	loop->moments_known = false; /* to serve takes time */
 	open_list(loop, answers);
+	return true;
+}
+
+/* It has waited for company, and there is none. */
+static void
+send_off_bundle(struct loop *loop)
+{
+	if (!serve_bundle(loop))
+		post_bundle(loop);
 }
 
 void
@@ -436,11 +440,9 @@ take_turn(struct loop *loop)
 	rc = event_base_loop(loop->base,
 	    EVLOOP_ONCE | (held > 0 ? EVLOOP_NONBLOCK : 0));
 	assert(rc == 0); /* 1: no events, but there are two always */
-	if (loop->bundle.count == held && serve_bundle(loop)) {
-		open_answers(loop);
-		return;
-	}
-	if (loop->bundle.count == held || loop->bundle.count >= BUNDLE_MAX ||
+	if (loop->bundle.count == held)
+		send_off_bundle(loop);
+	else if (loop->bundle.count >= BUNDLE_MAX ||
 	    ++loop->bundle_turns >= BUNDLE_MAX_TURNS)
 		post_bundle(loop);
 }
