@@ -209,6 +209,10 @@ enum store_result store_purge(struct store *store, int64_t cutoff_ms,
 /* In idle time: keeps the log of the file short. */
 void store_tidy(struct store *store);
 
+/* True when the next transaction begins with work that may take a while: the log
+ * is to be copied into the file, or the file to be opened anew. */
+bool store_has_chores(const struct store *store);
+
 /* Copies a store that may be in use, as of one moment, to a new file beside
  * to_path that takes its name once it is complete and on the disk. Any thread
  * or process; needs no open store. False, and why_out says why, else. */

@@ -20,7 +20,8 @@
  *  2. A run or post knows by how much the clock had been set when its moments
  *     were right, and follows before they are used or written.
  *
- * Thread: the one in a turn of the ledger; take_up_clock and leave_clock: before and after it.
+ * Thread: the one in a turn of the ledger; take_up_clock and leave_clock: before
+ * the first and after the last.
  */
 #include "callbackd/clock.h"
 

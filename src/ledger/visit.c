@@ -7,8 +7,10 @@
  * Invariants
  *  1. Whoever is in a turn holds turn_lock; a visitor never waits for it.
  *  2. A visitor's mail overtakes nothing: he is served when no other mail waits.
- *  3. What becomes due before the ledger's thread would come round wakes it.
- *  4. No loop stands before a slow disk more than SLOW_MAX times in a row; the
+ *  3. He does nobody else's work: what is due already, or a chore of the store,
+ *     is for the ledger's thread, which his mail then wakes.
+ *  4. What becomes due before that thread would come round wakes it.
+ *  5. No loop stands before a slow disk more than SLOW_MAX times in a row; the
  *     first quick commit lets visitors in again.
  *
  * Thread: a loop's, holding turn_lock.
@@ -16,7 +18,7 @@
 #include "callbackd/clock.h"
 #include "inside.h"
 
-#define VISIT_MAX 16        /* pieces of mail: some 0.3 ms */
+#define VISIT_MAX 16        /* pieces of mail */
 #define SLOW_COMMIT_US 2000 /* longer than a loop should be away */
 #define SLOW_MAX 2
 
@@ -37,10 +39,10 @@ is_open(struct ledger *ledger)
 }
 
 static bool
-nobody_waits(struct ledger *ledger)
+is_at_rest(struct ledger *ledger)
 {
-	return ledger->backlog.count == 0 && ledger->reads.count == 0 &&
-	    mailbox_is_empty(ledger->inbox);
+	return mailbox_is_empty(ledger->inbox) && idle_ms(ledger) > 0 &&
+	    !store_has_chores(ledger->store);
 }
 
 static void
@@ -65,7 +67,7 @@ serve_visitor(struct mail_list *list, void *arg)
 	if (list->count > VISIT_MAX ||
 	    pthread_mutex_trylock(&ledger->turn_lock) != 0)
 		return false;
-	is_served = is_open(ledger) && nobody_waits(ledger);
+	is_served = is_open(ledger) && is_at_rest(ledger);
 	if (is_served)
 		serve(ledger, list);
 	pthread_mutex_unlock(&ledger->turn_lock);

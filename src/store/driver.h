@@ -120,6 +120,7 @@ struct driver_ops {
 	    const struct purge_range *range, int64_t *last_seq_out,
 	    int64_t *removed_out);
 	void (*tidy)(struct driver *driver);
+	bool (*has_chores)(const struct driver *driver);
 };
 
 /* What a filter says beside the order of ids: the same in every driver. */

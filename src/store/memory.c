@@ -738,6 +738,13 @@ tidy(struct driver *driver)
 	(void)driver;
 }
 
+static bool
+has_chores(const struct driver *driver)
+{
+	(void)driver;
+	return false;
+}
+
 const struct driver_ops memory_driver = {
 	.scheme = "memory:",
 	.open = open_store,
@@ -771,4 +778,5 @@ const struct driver_ops memory_driver = {
 	.probe = probe,
 	.purge = purge,
 	.tidy = tidy,
+	.has_chores = has_chores,
 };

@@ -188,17 +188,37 @@ checkpoint(struct sqlite *self, int mode)
 	return sqlite_failed(self, "checkpoint", rc);
 }
 
+static bool
+is_to_be_copied(const struct sqlite *self)
+{
+	return self->db != NULL && self->log_frames >= self->checkpoint_at;
+}
+
+static bool
+is_to_be_healed(const struct sqlite *self)
+{
+	return self->db == NULL || self->is_suspect;
+}
+
+static bool
+has_chores(const struct driver *driver)
+{
+	const struct sqlite *self = (const void *)driver;
+
+	return is_to_be_copied(self) || is_to_be_healed(self);
+}
+
 static enum store_result
 begin(struct driver *driver)
 {
 	struct sqlite *self = sqlite_of(driver);
 	enum store_result result = STORE_OK;
 
-	if (self->db != NULL && self->log_frames >= self->checkpoint_at)
+	if (is_to_be_copied(self))
 		result = checkpoint(self, SQLITE_CHECKPOINT_PASSIVE);
 	if (result == STORE_BROKEN)
 		return result;
-	if (self->db == NULL || self->is_suspect)
+	if (is_to_be_healed(self))
 		result = heal(self);
 	else
 		result = STORE_OK; /* the log may grow a little longer */
@@ -425,4 +445,5 @@ const struct driver_ops sqlite_driver = {
 	.probe = probe,
 	.purge = purge,
 	.tidy = tidy,
+	.has_chores = has_chores,
 };

@@ -485,3 +485,9 @@ store_tidy(struct store *store)
 	if (!store->is_broken)
 		store->driver->ops->tidy(store->driver);
 }
+
+bool
+store_has_chores(const struct store *store)
+{
+	return store->driver->ops->has_chores(store->driver);
+}

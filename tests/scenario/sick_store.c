@@ -25,6 +25,7 @@ static bool only_once;
 static enum store_result sick_result;
 static int failures;
 static int durable_commits;
+static bool has_much_to_do;
 
 void
 store_sickens(unsigned calls, int spared, enum store_result result)
@@ -47,6 +48,13 @@ void
 store_heals(void)
 {
 	sick_calls = 0;
+	has_much_to_do = false;
+}
+
+void
+store_has_much_to_do(bool so)
+{
+	has_much_to_do = so;
 }
 
 int
@@ -200,6 +208,12 @@ count(struct driver *driver, struct store_books *out)
 						  : real->count(driver, out);
 }
 
+static bool
+has_chores(const struct driver *driver)
+{
+	return has_much_to_do || real->has_chores(driver);
+}
+
 /* What a driver that was opened does from then on. */
 static struct driver *
 watched(struct driver *driver, const struct driver_ops *ours,
@@ -240,6 +254,7 @@ wrap(struct driver_ops *ops)
 	ops->get_delivery = get_delivery;
 	ops->list_jobs = list_jobs;
 	ops->count = count;
+	ops->has_chores = has_chores;
 }
 
 __attribute__((constructor)) static void

@@ -34,6 +34,9 @@ void store_sickens(unsigned calls, int spared, enum store_result result);
 void store_stumbles(unsigned calls, int spared);
 void store_heals(void);
 
+/* Whether the store has chores, beside those that it really has. */
+void store_has_much_to_do(bool so);
+
 /* Commits that were kept and asked to be durable. */
 int store_durable_commits(void);
 

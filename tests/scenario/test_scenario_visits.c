@@ -92,6 +92,37 @@ START_TEST(a_visitor_overtakes_nobody)
 }
 END_TEST
 
+START_TEST(a_visitor_does_no_work_that_is_due_already)
+{
+	static const struct wish delayed = { .delay_ms = 100 };
+	int ticket;
+
+	open_world();
+	ticket = send_wish(&delayed);
+	settle();
+	is_taken(ticket);
+	clock_goes_on(100);
+	ticket = send_plain();
+	ck_assert(!visit());
+	is_taken(ticket);
+	ck_assert_int_eq(runs_under_way(), 2);
+}
+END_TEST
+
+START_TEST(a_visitor_does_no_chores_of_the_store)
+{
+	int ticket;
+
+	open_world();
+	store_has_much_to_do(true);
+	ticket = send_plain();
+	ck_assert(!visit());
+	store_has_much_to_do(false);
+	ck_assert(visit());
+	is_taken(ticket);
+}
+END_TEST
+
 START_TEST(a_visitor_with_much_mail_is_sent_away)
 {
 	int tickets[ENOUGH];
@@ -208,6 +239,8 @@ main(void)
 	tcase_add_test(cases, a_visitor_is_served_where_he_stands);
 	tcase_add_test(cases, a_visitor_does_not_wait_for_a_turn_to_end);
 	tcase_add_test(cases, a_visitor_overtakes_nobody);
+	tcase_add_test(cases, a_visitor_does_no_work_that_is_due_already);
+	tcase_add_test(cases, a_visitor_does_no_chores_of_the_store);
 	tcase_add_test(cases, a_visitor_with_much_mail_is_sent_away);
 	tcase_add_test(cases, no_visitor_stands_before_a_slow_disk);
 	tcase_add_test(cases, a_sick_store_has_no_visitors);

@@ -204,6 +204,23 @@ START_TEST(the_head_of_a_new_log_is_synced_whatever_the_commit)
 }
 END_TEST
 
+START_TEST(a_log_that_is_to_be_copied_is_a_chore_until_the_next_begin)
+{
+	struct fixture f;
+	int kept = 0;
+
+	fixture_open(&f, "sqlite:");
+	while (!store_has_chores(f.store)) {
+		keep_plain_job(f.store, "q", NULL, NOW_MS);
+		ck_assert_int_lt(kept++, 2000);
+	}
+	ck_assert_int_gt(kept, 100);
+	keep_plain_job(f.store, "q", NULL, NOW_MS);
+	ck_assert(!store_has_chores(f.store));
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_store_of_normal_durability_never_waits_at_a_commit)
 {
 	struct reason why = { "" };
@@ -359,6 +376,7 @@ START_TEST(a_sync_that_fails_during_a_checkpoint_is_not_forgotten)
 	disk.sync_errno = EIO;
 	disk.syncs_to_fail = -1;
 	store_tidy(f.store);
+	ck_assert(store_has_chores(f.store));
 	ck_assert_int_eq(store_begin(f.store), STORE_AGAIN);
 	disk.sync_errno = 0;
 	keep_plain_job(f.store, "q", NULL, NOW_MS);
@@ -800,6 +818,8 @@ life_cases(void)
 	tcase_add_test(tcase, only_a_durable_commit_waits_for_the_disk);
 	tcase_add_test(tcase,
 	    the_head_of_a_new_log_is_synced_whatever_the_commit);
+	tcase_add_test(tcase,
+	    a_log_that_is_to_be_copied_is_a_chore_until_the_next_begin);
 	tcase_add_test(tcase,
 	    a_store_of_normal_durability_never_waits_at_a_commit);
 	tcase_add_test(tcase,
