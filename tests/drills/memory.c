@@ -56,7 +56,6 @@ struct drill {
 	char ids[JOBS_MAX][ID_SIZE]; /* accepted in this life */
 	int accepted;
 	int64_t answer_ms; /* a request without an answer is given up */
-	bool has_failed;   /* the place was met */
 
 	long tried, unmet, refused_starts, refused_requests, refused_reloads;
 	long crashes, lost, drifts, unclean;

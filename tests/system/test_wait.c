@@ -549,6 +549,30 @@ START_TEST(a_poll_without_a_change_ends_with_its_time)
 }
 END_TEST
 
+/* The tag may have lost its W/ on the way. */
+START_TEST(a_poll_that_knows_something_older_does_not_wait)
+{
+	static const char *const stale[] = {
+		"If-None-Match: W/\"00000000000000aa\"\r\n",
+		"If-None-Match: \"00000000000000aa\"\r\n",
+	};
+	struct world world;
+	struct reply reply;
+	char id[ID_SIZE];
+
+	world_open(&world, &hanging);
+	submit(&world, "/mill/hang", "", "x", id);
+	wait_until(peer_seen(&world.upstream, "/hang") == 1);
+	for (int i = 0; i < 2; i++) {
+		poll_for(&world, id, LONG_POLL, stale[i], &reply);
+		ck_assert_int_eq(reply.status, 202);
+		ck_assert_int_lt(reply.took_ms, LONG_MS);
+		reply_clear(&reply);
+	}
+	world_close(&world);
+}
+END_TEST
+
 START_TEST(a_poll_of_an_ended_job_does_not_wait)
 {
 	struct world world;
@@ -809,6 +833,7 @@ main(void)
 		polls_with_the_latest_etag_follow_a_job_through_its_life,
 		a_poll_that_knows_an_old_version_is_answered_at_once,
 		a_poll_without_a_change_ends_with_its_time,
+		a_poll_that_knows_something_older_does_not_wait,
 		a_poll_of_an_ended_job_does_not_wait,
 		a_poll_can_wait_for_the_callback_of_an_ended_job,
 		a_poll_for_nothing_is_refused_at_once,
