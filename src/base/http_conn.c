@@ -16,6 +16,11 @@
  *    is complete. While one is flushed nothing is read, so a peer that has
  *    half-closed its side still gets all of it.
  * 4. Writing is enabled only while something waits in the output buffer.
+ * 5. evhttp takes its read event out when a request is complete and adds it
+ *    again behind the reply: two epoll_ctl a request. A watch of our own beside
+ *    it, the keeper, keeps the descriptor registered, so that libevent need not
+ *    tell the kernel. It leaves when it has fired twice and nobody has read in
+ *    between, or the loop would spin; the next reply brings it back.
  *
  * Thread: that of the server's loop.
  */
@@ -35,6 +40,36 @@ enum {
 	WRITE_BYTES = 256 << 10, /* a turn; libevent would stop at 16 KiB */
 	MAX_PARTS = 4            /* of a reply, the blob included */
 };
+
+/* ---- the keeper ---- */
+
+static void
+drop_keeper(struct http_conn *conn)
+{
+	if (conn->keeper != NULL)
+		loop_watch_free(&conn->keeper);
+}
+
+static void
+keeper_cb(void *arg)
+{
+	struct http_conn *conn = arg;
+
+	if (conn->keeper_saw == conn->total_bytes)
+		drop_keeper(conn);
+	conn->keeper_saw = conn->total_bytes;
+}
+
+/* Without memory for it everything works, at the cost of the calls. */
+static void
+add_keeper(struct http_conn *conn)
+{
+	if (conn->keeper != NULL)
+		return;
+	conn->keeper_saw = UINT64_MAX;
+	conn->keeper = loop_watch_new(conn->server->loop, conn->fd,
+	    LOOP_WISH_READ, keeper_cb, conn);
+}
 
 /* ---- the end of a connection ---- */
 
@@ -66,6 +101,7 @@ closed_cb(struct evhttp_connection *evcon, void *arg)
 	struct http_conn *conn = arg;
 
 	(void)evcon;
+	drop_keeper(conn);
 	http_server_leave_fd(conn->server, conn->fd);
 	evbuffer_remove_cb_entry(bufferevent_get_input(conn->bev), conn->tap);
 	if (conn->exchange != NULL)
@@ -236,6 +272,7 @@ http_conn_bind(struct http_conn *conn)
 	bufferevent_decref(bev);
 	set_socket_options(conn);
 	evhttp_connection_set_closecb(conn->evcon, closed_cb, conn);
+	add_keeper(conn);
 	if (!http_server_enter_fd(server, conn))
 		http_conn_cut(conn);
 }
@@ -290,6 +327,7 @@ http_conn_end_reply(struct http_conn *conn, struct evhttp_request *req,
 {
 	if (conn->is_watched)
 		stop_watching(conn);
+	add_keeper(conn);
 	if (closes)
 		evhttp_add_header(evhttp_request_get_output_headers(req),
 		    "Connection", "close");

@@ -69,6 +69,8 @@ struct http_conn {
 	struct bufferevent *bev;         /* ours by a count until bound */
 	struct evhttp_connection *evcon; /* NULL until bound */
 	struct evbuffer_cb_entry *tap;
+	struct loop_watch *keeper;      /* see http_conn.c, 5; NULL: none now */
+	uint64_t keeper_saw;            /* total_bytes when it last fired */
 	struct http_exchange *exchange; /* the one to be answered, or NULL */
 	int fd;
 	bool is_due;

@@ -13,7 +13,7 @@
 
 #include "callbackd/run.h"
 
-#define FRESH_SLOTS 2048 /* a power of two */
+#define FRESH_SLOTS 4096 /* a power of two */
 /* Of each kind: half full at most, short probes. */
 #define FRESH_MAX (FRESH_SLOTS / 4)
 /* The same, of what lies in payloads. */

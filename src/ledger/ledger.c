@@ -111,9 +111,12 @@ ledger_ask(struct ledger *ledger, struct order *order)
 	return loop_send_offer(order->from, ledger->inbox, &order->mail);
 }
 
+/* What the ledger will not need ends here, on the thread that made it: a free()
+ * on the other waits for the lock of this one's heap. */
 void
 ledger_run_ended(struct ledger *ledger, struct run *run)
 {
+	blob_unref(&run->request.body);
 	run->mail.open = run_open_cb;
 	loop_send(run->loop, ledger->inbox, &run->mail);
 }
@@ -121,6 +124,8 @@ ledger_run_ended(struct ledger *ledger, struct run *run)
 void
 ledger_post_ended(struct ledger *ledger, struct post *post)
 {
+	payload_clear(&post->request);
+	payload_clear(&post->response);
 	post->mail.open = post_open_cb;
 	loop_send(post->loop, ledger->inbox, &post->mail);
 }

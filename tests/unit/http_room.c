@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "callbackd/clock.h"
@@ -19,6 +21,7 @@
 enum {
 	PATIENCE_MS = 10000,
 	READ_SIZE = 65536,
+	REST_MS = 300,
 };
 
 static const struct http_limits patient = {
@@ -169,13 +172,29 @@ room_turn(struct room *room)
 	event_base_loop(loop_base(room->loop), EVLOOP_NONBLOCK);
 }
 
-void
-room_sleep(struct room *room, int for_ms)
+/* By this process, of a core. */
+static int64_t
+used_ms(void)
 {
-	struct timeval tv = { for_ms / 1000, for_ms % 1000 * 1000 };
+	struct rusage usage;
+	struct timeval sum;
+
+	getrusage(RUSAGE_SELF, &usage);
+	timeradd(&usage.ru_utime, &usage.ru_stime, &sum);
+	return sum.tv_sec * 1000 + sum.tv_usec / 1000;
+}
+
+void
+room_rest(struct room *room)
+{
+	struct timeval tv = { 0, REST_MS * 1000 };
+	int64_t since_ms = clock_mono_ms();
+	int64_t before_ms = used_ms();
 
 	event_base_loopexit(loop_base(room->loop), &tv);
 	event_base_loop(loop_base(room->loop), 0);
+	ck_assert_int_ge(clock_mono_ms() - since_ms, REST_MS - 10);
+	ck_assert_int_lt(used_ms() - before_ms, REST_MS / 3);
 }
 
 /* A break stops the loop after the event at hand. */

@@ -49,8 +49,8 @@ void room_open_with(struct room *room, const struct http_limits *limits);
 /* Drops what is held and frees everything; the gate must be empty then. */
 void room_close(struct room *room);
 void room_turn(struct room *room);
-/* Lets the loop wait by itself for that long. */
-void room_sleep(struct room *room, int for_ms);
+/* Lets the loop wait by itself for a while: it shall sleep, not spin. */
+void room_rest(struct room *room);
 /* Turns no further than through the accepting of what waits. */
 void room_accept(struct room *room);
 bool room_can_connect(struct room *room);

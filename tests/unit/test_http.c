@@ -168,6 +168,29 @@ START_TEST(pipelined_requests_are_answered_in_order_one_at_a_time)
 }
 END_TEST
 
+/* It waits in the socket, and nobody reads. */
+START_TEST(what_comes_while_a_request_is_open_lets_the_loop_sleep)
+{
+	struct room room;
+	struct client *client;
+
+	room_open(&room);
+	client = client_holding(&room, GET_HOLD);
+	client_say(&room, client, GET_HOLD);
+	room_rest(&room);
+	room_answer(&room, 0, "one");
+	client_check_body(&room, client, "one");
+	ROOM_UNTIL(&room, room.held_count == 2);
+	shutdown(client->fd, SHUT_WR);
+	room_rest(&room);
+	room_answer(&room, 1, "two");
+	client_check_body(&room, client, "two");
+	client_await_close(&room, client);
+	client_free(&client);
+	room_close(&room);
+}
+END_TEST
+
 START_TEST(a_body_is_asked_for_only_if_it_will_be_taken)
 {
 	struct room room;
@@ -530,6 +553,8 @@ main(void)
 	tcase_add_test(tcase, a_connection_serves_many_requests);
 	tcase_add_test(tcase,
 	    pipelined_requests_are_answered_in_order_one_at_a_time);
+	tcase_add_test(tcase,
+	    what_comes_while_a_request_is_open_lets_the_loop_sleep);
 	tcase_add_test(tcase, a_body_is_asked_for_only_if_it_will_be_taken);
 	tcase_add_test(tcase, chunks_are_asked_for_too);
 	tcase_add_test(tcase, a_unix_socket_works_and_its_peer_is_unix);
