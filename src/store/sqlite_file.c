@@ -35,7 +35,7 @@
 
 static const char connection_settings[] =
     "PRAGMA page_size = 4096;"    /* of a new file */
-    "PRAGMA cache_size = -768;"   /* KiB */
+    "PRAGMA cache_size = -512;"   /* KiB */
     "PRAGMA secure_delete = OFF;" /* Debian's default writes zeroes */
     "PRAGMA journal_size_limit = 16777216;"
     "PRAGMA wal_autocheckpoint = 0;"; /* sqlite.c does, and hears errors */
