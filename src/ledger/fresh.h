@@ -13,9 +13,9 @@
 
 #include "callbackd/run.h"
 
-#define FRESH_SLOTS 4096 /* a power of two */
-/* Of each kind: half full at most, short probes. */
-#define FRESH_MAX (FRESH_SLOTS / 4)
+#define FRESH_SLOTS 2048 /* a power of two */
+/* Of each kind: three quarters full at most, short probes. */
+#define FRESH_MAX (FRESH_SLOTS * 3 / 8)
 /* The same, of what lies in payloads. */
 #define FRESH_MAX_BYTES (4 << 20)
 

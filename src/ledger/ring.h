@@ -9,7 +9,7 @@
 
 #include "callbackd/job.h"
 
-#define RING_EVENTS 12288 /* 1 MiB, touched as they are used */
+#define RING_EVENTS 12288 /* 864 KiB, touched as they are used */
 
 struct event {
 	int64_t id; /* rising, also over a restart: see ring_new */
@@ -19,9 +19,9 @@ struct event {
 	double progress;
 	int32_t attempts;
 	uint32_t queue_hash, client_hash; /* name_hash of the names */
-	enum job_status status;
-	enum job_error error;
-	bool is_progress; /* nothing but that */
+	enum job_status status : 8;
+	enum job_error error : 8;
+	bool is_progress : 1; /* nothing but that */
 };
 
 struct ring; /* opaque */
