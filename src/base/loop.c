@@ -317,8 +317,9 @@ loop_send_offer(struct loop *loop, struct mailbox *to, struct mail *mail)
 /* ---- birth and death ---- */
 
 /* No locks: a loop is its own thread's. Not EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST:
- * it would save two calls a request, but hands changes to the kernel later, when
- * a descriptor that was closed may be another thread's under the same number. */
+ * it hands changes to the kernel later, when a descriptor that was closed may be
+ * another thread's under the same number. What it would save per request,
+ * http_conn.c and pool.c save by staying registered. */
 static struct event_base *
 base_new(void)
 {

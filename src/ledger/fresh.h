@@ -14,7 +14,7 @@
 #include "callbackd/run.h"
 
 #define FRESH_SLOTS 2048 /* a power of two */
-/* Of each kind: three quarters full at most, short probes. */
+/* Of each kind: the table is three quarters full at most. */
 #define FRESH_MAX (FRESH_SLOTS * 3 / 8)
 /* The same, of what lies in payloads. */
 #define FRESH_MAX_BYTES (4 << 20)
