@@ -20,10 +20,15 @@
 void reserve_fill(void);
 
 /* As those of libc without reserve_. NULL only when the reserve is gone as
- * well. What they give is given back with free(3). */
+ * well. What they give may as well be given back with free(3), and what libc
+ * gave with reserve_free: that keeps some for this thread to ask for next. */
 void *reserve_malloc(size_t size);
 void *reserve_calloc(size_t count, size_t size);
 void *reserve_realloc(void *old, size_t size);
 char *reserve_strdup(const char *text);
+void reserve_free(void *bytes);
+
+/* This thread asks for nothing more: what was kept for it is given back. */
+void reserve_leave_thread(void);
 
 #endif

@@ -48,7 +48,7 @@ static void
 free_cb(void *ctx, void *gone)
 {
 	(void)ctx;
-	free(gone);
+	reserve_free(gone);
 }
 
 static const yajl_alloc_funcs memory = { malloc_cb, realloc_cb, free_cb, NULL };

@@ -129,7 +129,7 @@ libevent_fatal_cb(int code)
 void
 loop_library_init(void)
 {
-	event_set_mem_functions(reserve_malloc, reserve_realloc, free);
+	event_set_mem_functions(reserve_malloc, reserve_realloc, reserve_free);
 	event_set_log_callback(libevent_log_cb);
 	event_set_fatal_callback(libevent_fatal_cb);
 }
@@ -464,6 +464,7 @@ static void *
 run_thread(void *arg)
 {
 	loop_run(arg);
+	reserve_leave_thread();
 	return NULL;
 }
 

@@ -53,8 +53,9 @@ enum {
 bool
 transfer_library_init(void)
 {
-	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, reserve_malloc, free,
-		   reserve_realloc, reserve_strdup, reserve_calloc) == CURLE_OK;
+	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, reserve_malloc,
+		   reserve_free, reserve_realloc, reserve_strdup,
+		   reserve_calloc) == CURLE_OK;
 }
 
 void

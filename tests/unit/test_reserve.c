@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,83 @@ START_TEST(without_a_reserve_all_is_as_ever)
 }
 END_TEST
 
+/* Where blocks are kept: 0 requests reach malloc; under sanitizers 1. */
+#ifdef SANITIZED
+#define ASKED_AGAIN 1
+#else
+#define ASKED_AGAIN 0
+#endif
+
+START_TEST(what_was_given_back_is_given_again)
+{
+	char *got;
+
+	reserve_free(malloc(300));
+	asked = 0;
+	got = reserve_malloc(300);
+	ck_assert_int_eq(asked, ASKED_AGAIN);
+	free(got);
+}
+END_TEST
+
+START_TEST(zeroes_were_asked_for_and_zeroes_come)
+{
+	static const char zeroes[300];
+	char *got = malloc(300);
+
+	memset(got, 'x', 300);
+	reserve_free(got);
+	asked = 0;
+	got = reserve_calloc(3, 100);
+	ck_assert_int_eq(asked, ASKED_AGAIN);
+	ck_assert_mem_eq(got, zeroes, 300);
+	free(got);
+}
+END_TEST
+
+START_TEST(what_grows_takes_its_bytes_along)
+{
+	char *old = reserve_malloc(40);
+
+	memcpy(old, "forty bytes, not one less and none more", 40);
+	reserve_free(malloc(1000));
+	asked = 0;
+	old = reserve_realloc(old, 1000);
+	ck_assert_int_eq(asked, ASKED_AGAIN);
+	ck_assert_str_eq(old, "forty bytes, not one less and none more");
+	reserve_free(old);
+}
+END_TEST
+
+START_TEST(what_is_kept_goes_before_the_reserve)
+{
+	reserve_free(malloc(300));
+	failures = 1;
+	free(reserve_malloc(5));
+	asked = 0;
+	free(reserve_malloc(300));
+	ck_assert_int_eq(asked, 1);
+}
+END_TEST
+
+START_TEST(a_thread_that_leaves_keeps_nothing)
+{
+	reserve_free(malloc(300));
+	reserve_leave_thread();
+	asked = 0;
+	free(reserve_malloc(300));
+	ck_assert_int_eq(asked, 1);
+}
+END_TEST
+
+#ifndef SANITIZED /* they end the process */
+START_TEST(impossible_sizes_are_refused)
+{
+	ck_assert_ptr_null(reserve_calloc(SIZE_MAX / 4 + 5, 4));
+}
+END_TEST
+#endif
+
 int
 main(void)
 {
@@ -144,6 +222,14 @@ main(void)
 	tcase_add_loop_test(cases, without_any_memory_the_answer_is_no, 0, 4);
 	tcase_add_test(cases, old_bytes_outlive_a_refusal);
 	tcase_add_loop_test(cases, without_a_reserve_all_is_as_ever, 0, 4);
+	tcase_add_test(cases, what_was_given_back_is_given_again);
+	tcase_add_test(cases, zeroes_were_asked_for_and_zeroes_come);
+	tcase_add_test(cases, what_grows_takes_its_bytes_along);
+	tcase_add_test(cases, what_is_kept_goes_before_the_reserve);
+	tcase_add_test(cases, a_thread_that_leaves_keeps_nothing);
+#ifndef SANITIZED
+	tcase_add_test(cases, impossible_sizes_are_refused);
+#endif
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
