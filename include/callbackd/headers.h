@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "callbackd/buf.h"
+#include "callbackd/text.h"
 
 #define HEADERS_MAX_BYTES 65536 /* a list above this is refused */
 
@@ -27,8 +28,15 @@ void headers_free(struct headers *headers);
 bool header_is_token(const char *text, size_t len);
 
 /* False when name or value is not legal, the list is too long or memory is
- * out; the list is then unchanged. */
-bool headers_add(struct headers *headers, const char *name, const char *value);
+ * out; the list is then unchanged. The compiler knows the length of most names:
+ * so those who take one are inline. */
+bool headers_add_n(struct headers *headers, const char *name, size_t name_len,
+    const char *value, size_t value_len);
+static inline bool
+headers_add(struct headers *headers, const char *name, const char *value)
+{
+	return headers_add_n(headers, name, strlen(name), value, strlen(value));
+}
 bool headers_add_int(struct headers *headers, const char *name, int64_t value);
 
 /* One field at a time out of a stored text. Start with *cursor = the text
@@ -40,7 +48,12 @@ struct header_field {
 	size_t value_len;
 };
 bool headers_next(const char **cursor, struct header_field *out);
-bool header_is(const struct header_field *field, const char *name);
+static inline bool
+header_is(const struct header_field *field, const char *name)
+{
+	return field->name_len == strlen(name) &&
+	    text_equal_nocase_n(field->name, field->name_len, name);
+}
 
 /* The first value of that name, as a slice of text. False when absent. */
 bool headers_find(const char *text, const char *name, const char **value_out,

@@ -89,6 +89,7 @@ enum job_event {
 };
 #define EVENTS_TERMINAL (EVENT_SUCCEEDED | EVENT_FAILED | EVENT_CANCELLED)
 const char *job_event_name(enum job_event event); /* "started" ... */
+const char *job_event_type(enum job_event event); /* "job.started" ... */
 /* A comma list of event names; false for an unknown name or an empty list. */
 bool job_events_parse(const char *list, unsigned *mask_out);
 enum job_event job_event_of(enum job_status ended);

@@ -1,4 +1,5 @@
-/* link.h - who may read a result without a key, and for how long?
+/* link.h - where is a job, who may read its result without a key, and for how
+ * long?
  *
  * A thin callback's link to the result is signed with the secret of the job's
  * client, together with the hash of its API key: a receiver knows the secret
@@ -15,6 +16,10 @@
 
 #include "callbackd/job.h"
 #include "callbackd/sign.h"
+
+/* "/v1/jobs/ID"; returns its end, where more may follow. */
+#define JOB_PATH_SIZE (sizeof("/v1/jobs/") - 1 + UUID_TEXT_SIZE)
+char *job_path(struct uuid job, char out[JOB_PATH_SIZE]);
 
 /* What a client signs links with. */
 struct link_signer {

@@ -91,5 +91,9 @@ uint64_t text_hash(const void *bytes, size_t len);
  * gives NULL as well: the caller refuses the request. */
 char *text_copy(const char *text);
 char *text_copy_n(const char *text, size_t len);
+/* Two strings as one new one; NULL: no memory. */
+char *text_join(const char *first, const char *second);
+/* As much of a string as fits, the NUL included. */
+void text_fit(const char *text, char *out, size_t size);
 
 #endif

@@ -110,6 +110,19 @@ path_is_plain(const char *target, struct objection *objection)
 
 /* ---- the acknowledgement ---- */
 
+static void
+add_location(struct headers *headers, const struct order *order)
+{
+	char path[JOB_PATH_SIZE];
+	char *location;
+
+	(void)job_path(order->job.id, path);
+	location = text_join(order->facts.public_url, path);
+	if (location != NULL)
+		(void)headers_add(headers, "Location", location);
+	free(location);
+}
+
 void
 acknowledge(struct call *call, struct order *order)
 {
@@ -117,15 +130,12 @@ acknowledge(struct call *call, struct order *order)
 	struct headers headers;
 	struct buf body;
 	char id[UUID_TEXT_SIZE];
-	char location[512];
 
 	order->facts.public_url = call->api->conf->public_url;
 	headers_init(&headers);
 	buf_init(&body, DOCUMENT_MAX_BYTES);
 	uuid_text(order->job.id, id);
-	(void)snprintf(location, sizeof(location), "%s/v1/jobs/%s",
-	    call->api->conf->public_url, id);
-	(void)headers_add(&headers, "Location", location);
+	add_location(&headers, order);
 	if (is_pending)
 		(void)headers_add_int(&headers, "Retry-After",
 		    poll_after_s(&order->job, &order->facts));

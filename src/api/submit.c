@@ -5,8 +5,6 @@
  * OpenFaaS name the queue as they would a function, and get a raw callback
  * unless they ask for another.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "callbackd/openfaas.h"
@@ -75,19 +73,6 @@ take_fields(struct call *call, struct draft *draft)
 	return !intake.failed;
 }
 
-/* What follows the prefix, or the name of a function, need not have a path. */
-static char *
-target_of(const char *below)
-{
-	size_t size = strlen(below) + sizeof("/");
-	char *target = malloc(size);
-
-	if (target != NULL)
-		(void)snprintf(target, size, "%s%s", below[0] == '/' ? "" : "/",
-		    below);
-	return target;
-}
-
 static bool
 take_request(struct call *call, struct draft *draft, const char *below)
 {
@@ -95,14 +80,15 @@ take_request(struct call *call, struct draft *draft, const char *below)
 	struct job *job = &order->job;
 	const char *type = http_header(call->exchange, "Content-Type");
 
-	(void)snprintf(job->method, sizeof(job->method), "%s",
-	    http_method(call->exchange));
-	job->target = target_of(below);
+	text_fit(http_method(call->exchange), job->method, sizeof(job->method));
+	/* What follows the prefix, or a function's name, need not be a path. */
+	job->target = text_join(below[0] == '/' ? "" : "/", below);
 	job->content_type = text_copy(type);
 	job->request_bytes = (int64_t)http_body_len(call->exchange);
 	if (job->request_bytes > 0)
 		order->request.body = http_body(call->exchange);
-	if ((type != NULL && job->content_type == NULL) ||
+	if (job->target == NULL ||
+	    (type != NULL && job->content_type == NULL) ||
 	    (job->request_bytes > 0 && order->request.body == NULL))
 		return object_to(&draft->objection, REFUSE_OVERLOADED,
 		    "no memory for the request");

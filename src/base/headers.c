@@ -39,20 +39,25 @@ headers_free(struct headers *headers)
 }
 
 /* tchar of RFC 9110, 5.6.2. */
-static bool
-is_token_char(char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9'))
-		return true;
-	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
+static const bool is_token_char[256] = {
+	['!'] = true,
+	['#' ... '\''] = true,
+	['*'] = true,
+	['+'] = true,
+	['-'] = true,
+	['.'] = true,
+	['0' ... '9'] = true,
+	['A' ... 'Z'] = true,
+	['^' ... 'z'] = true,
+	['|'] = true,
+	['~'] = true,
+};
 
 bool
 header_is_token(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!is_token_char(text[i]))
+		if (!is_token_char[(unsigned char)text[i]])
 			return false;
 	return len > 0;
 }
@@ -64,11 +69,10 @@ is_blank(char c)
 }
 
 bool
-headers_add(struct headers *headers, const char *name, const char *value)
+headers_add_n(struct headers *headers, const char *name, size_t name_len,
+    const char *value, size_t value_len)
 {
 	struct buf *text = &headers->text;
-	size_t name_len = strlen(name);
-	size_t value_len = strlen(value);
 
 	if (!header_is_token(name, name_len) ||
 	    memchr(value, '\r', value_len) != NULL ||
@@ -91,9 +95,9 @@ bool
 headers_add_int(struct headers *headers, const char *name, int64_t value)
 {
 	char text[TEXT_INT_SIZE];
+	size_t len = text_int(value, text);
 
-	(void)text_int(value, text);
-	return headers_add(headers, name, text);
+	return headers_add_n(headers, name, strlen(name), text, len);
 }
 
 bool
@@ -121,12 +125,6 @@ headers_next(const char **cursor, struct header_field *out)
 		return true;
 	}
 	return false;
-}
-
-bool
-header_is(const struct header_field *field, const char *name)
-{
-	return text_equal_nocase_n(field->name, field->name_len, name);
 }
 
 bool

@@ -529,3 +529,26 @@ text_copy_n(const char *text, size_t len)
 	copy[len] = '\0';
 	return copy;
 }
+
+char *
+text_join(const char *first, const char *second)
+{
+	size_t first_len = strlen(first);
+	size_t second_size = strlen(second) + 1;
+	char *both = malloc(first_len + second_size);
+
+	if (both == NULL)
+		return NULL;
+	memcpy(both, first, first_len);
+	memcpy(both + first_len, second, second_size);
+	return both;
+}
+
+void
+text_fit(const char *text, char *out, size_t size)
+{
+	size_t len = strnlen(text, size - 1);
+
+	memcpy(out, text, len);
+	out[len] = '\0';
+}

@@ -277,8 +277,7 @@ transfer_done_cb(struct transfer_result *result, void *arg)
 	post->tls_ms = result->tls_ms;
 	post->first_byte_ms = result->first_byte_ms;
 	post->duration_ms = result->total_ms;
-	(void)snprintf(post->address, sizeof(post->address), "%s",
-	    result->address);
+	text_fit(result->address, post->address, sizeof(post->address));
 	if (post->error != ERROR_NONE)
 		(void)snprintf(post->detail, sizeof(post->detail), "%s",
 		    result->detail);

@@ -16,8 +16,6 @@
  */
 #include "question.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "callbackd/openfaas.h"
@@ -92,12 +90,5 @@ question_fields(enum question question, const struct run *run,
 char *
 question_url(const struct conf_queue *queue, const struct job *job)
 {
-	size_t prefix_len = strlen(queue->upstream);
-	size_t size = prefix_len + strlen(job->target);
-	char *url = malloc(size);
-
-	if (url != NULL)
-		(void)snprintf(url, size, "%s%s", queue->upstream,
-		    job->target + 1);
-	return url;
+	return text_join(queue->upstream, job->target + 1);
 }

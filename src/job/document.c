@@ -11,7 +11,6 @@
 #include "append.h"
 
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "plain.h"
@@ -151,22 +150,21 @@ static void
 put_links(struct buf *out, const struct job *job,
     const struct document_facts *facts)
 {
-	static const char base[] = "/v1/jobs/";
 	const char *prefix = facts->public_url != NULL ? facts->public_url : "";
 	const char *query = facts->result_query;
-	char path[sizeof(base) + UUID_TEXT_SIZE + sizeof("/result?") +
-	    LINK_QUERY_SIZE];
-	char *below = path + sizeof(base) - 1 + UUID_TEXT_SIZE - 1;
+	char path[JOB_PATH_SIZE + sizeof("/result?") + LINK_QUERY_SIZE];
+	char *below = job_path(job->id, path);
+	char *end;
 
-	memcpy(path, base, sizeof(base) - 1);
-	uuid_text(job->id, path + sizeof(base) - 1);
 	put_json(out, ",\"links\":{\"self\":");
 	put_joined(out, prefix, path);
-	(void)snprintf(below, sizeof("/result?") + LINK_QUERY_SIZE,
-	    "/result%s%s", query != NULL ? "?" : "",
-	    query != NULL ? query : "");
+	end = stpcpy(below, "/result");
+	if (query != NULL) {
+		*end++ = '?';
+		text_fit(query, end, LINK_QUERY_SIZE);
+	}
 	put_member(out, "result", put_joined, prefix, path);
-	memcpy(below, "/events", sizeof("/events"));
+	(void)strcpy(below, "/events");
 	put_member(out, "events", put_joined, prefix, path);
 	put_json(out, "}");
 }
@@ -301,7 +299,6 @@ void
 delivery_write(struct json_writer *writer, const struct delivery *delivery)
 {
 	char id[UUID_TEXT_SIZE];
-	char event[32];
 
 	json_object(writer);
 	uuid_text(delivery->id, id);
@@ -310,9 +307,7 @@ delivery_write(struct json_writer *writer, const struct delivery *delivery)
 	json_put_string(writer, "job", id);
 	json_put_null(writer, "endpoint");
 	json_put_string(writer, "url", delivery->url);
-	(void)snprintf(event, sizeof(event), "job.%s",
-	    job_event_name(delivery->event));
-	json_put_string(writer, "event", event);
+	json_put_string(writer, "event", job_event_type(delivery->event));
 	json_put_string(writer, "state", delivery_state_name(delivery->state));
 	json_put_string(writer, "error",
 	    delivery->error == ERROR_NONE ? NULL

@@ -10,6 +10,7 @@
  * Any thread.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "append.h"
@@ -29,7 +30,7 @@ struct view {
 	const struct envelope_terms *terms;
 	const struct payload *result; /* NULL: leave it out */
 	char query[LINK_QUERY_SIZE];  /* of the link that stands for it */
-	char type[32];                /* "job.succeeded" */
+	const char *type;             /* "job.succeeded" */
 };
 
 /* ---- the moment of the event ---- */
@@ -89,8 +90,7 @@ take_view(const struct job *job, const struct delivery *delivery,
 	out->delivery.next_at_ms = delivery->created_at_ms;
 	out->facts = (struct document_facts){ .public_url = terms->public_url,
 		.estimated_wait_ms = -1 };
-	snprintf(out->type, sizeof(out->type), "job.%s",
-	    job_event_name(delivery->event));
+	out->type = job_event_type(delivery->event);
 }
 
 /* ---- JSON formats ---- */
@@ -200,15 +200,13 @@ add_time(struct headers *out, const char *name, int64_t at_ms)
 static bool
 add_location(struct headers *out, const struct view *view)
 {
-	char id[UUID_TEXT_SIZE];
-	struct buf location;
-	uuid_text(view->job.id, id);
-	buf_init(&location, 4096);
-	buf_printf(&location, "%s/v1/jobs/%s",
-	    view->facts.public_url ? view->facts.public_url : "", id);
-	bool good = !buf_failed(&location) &&
-	    headers_add(out, "Job-Location", buf_text(&location));
-	buf_free(&location);
+	const char *prefix = view->facts.public_url;
+	char path[JOB_PATH_SIZE];
+	(void)job_path(view->job.id, path);
+	char *location = text_join(prefix != NULL ? prefix : "", path);
+	bool good = location != NULL &&
+	    headers_add(out, "Job-Location", location);
+	free(location);
 	return good;
 }
 

@@ -73,12 +73,12 @@ static const char *const job_error_names[JOB_ERROR_COUNT] = {
 };
 
 /* In the order of their bits. */
-static const char *const job_event_names[] = {
-	"started",
-	"progress",
-	"succeeded",
-	"failed",
-	"cancelled",
+static const char *const job_event_types[] = {
+	"job.started",
+	"job.progress",
+	"job.succeeded",
+	"job.failed",
+	"job.cancelled",
 };
 
 static const char *const callback_format_names[] = {
@@ -173,13 +173,32 @@ job_error_name(enum job_error error)
 }
 
 const char *
-job_event_name(enum job_event event)
+job_event_type(enum job_event event)
 {
-	for (size_t i = 0; i < COUNT_OF(job_event_names); i++)
+	for (size_t i = 0; i < COUNT_OF(job_event_types); i++)
 		if ((unsigned)event == 1u << i)
-			return job_event_names[i];
+			return job_event_types[i];
 	assert(!"one event");
 	return "";
+}
+
+const char *
+job_event_name(enum job_event event)
+{
+	return job_event_type(event) + strlen("job.");
+}
+
+/* The mask of an event; 0: there is no such. */
+static unsigned
+event_named(const char *name, size_t len)
+{
+	for (unsigned i = 0; i < COUNT_OF(job_event_types); i++) {
+		const char *known = job_event_name((enum job_event)(1u << i));
+
+		if (strlen(known) == len && memcmp(known, name, len) == 0)
+			return 1u << i;
+	}
+	return 0;
 }
 
 bool
@@ -190,12 +209,11 @@ job_events_parse(const char *list, unsigned *mask_out)
 	size_t len;
 
 	while (text_list_next(&cursor, &item, &len)) {
-		int at = index_of(job_event_names, COUNT_OF(job_event_names),
-		    item, len);
+		unsigned event = event_named(item, len);
 
-		if (at < 0)
+		if (event == 0)
 			return false;
-		mask |= 1u << at;
+		mask |= event;
 	}
 	if (mask == 0)
 		return false;

@@ -11,13 +11,19 @@
 
 #define SCHEME "v1,"
 
-static void
-path_of(struct uuid job, char out[64])
+char *
+job_path(struct uuid job, char out[JOB_PATH_SIZE])
 {
-	char id[UUID_TEXT_SIZE];
+	char *id = stpcpy(out, "/v1/jobs/");
 
 	uuid_text(job, id);
-	(void)snprintf(out, 64, "/v1/jobs/%s/result", id);
+	return id + UUID_TEXT_SIZE - 1;
+}
+
+static void
+path_of_result(struct uuid job, char out[64])
+{
+	(void)strcpy(job_path(job, out), "/result");
 }
 
 static void
@@ -35,7 +41,7 @@ link_sign(const struct link_signer *signer, struct uuid job, int64_t expires_s,
 	char path[64], signatures[SIGN_TEXT_SIZE];
 	char *first = signatures + strlen(SCHEME);
 
-	path_of(job, path);
+	path_of_result(job, path);
 	if (signer->signer == NULL ||
 	    !signer_sign(signer->signer, path, expires_s, key, strlen(key),
 		signatures))
@@ -62,7 +68,7 @@ link_verify(const struct link_signer *signer, struct uuid job,
 	    strlen(signature) != LINK_SIGNATURE_SIZE - 1 ||
 	    strpbrk(signature, "+/= ") != NULL)
 		return false;
-	path_of(job, path);
+	path_of_result(job, path);
 	(void)snprintf(text, sizeof(text), SCHEME "%s=", signature);
 	replace(text, '-', '+');
 	replace(text, '_', '/');
