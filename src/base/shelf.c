@@ -23,7 +23,7 @@ struct kept {
 
 static _Thread_local struct {
 	struct kept *kept[COMPARTMENTS];
-	size_t bytes; /* usable, of all of them */
+	size_t bytes; /* of all of them, by their compartments */
 } shelf;
 
 void *
@@ -36,7 +36,7 @@ shelf_take(size_t size)
 		return NULL;
 	block = shelf.kept[at];
 	shelf.kept[at] = block->next;
-	shelf.bytes -= malloc_usable_size(block);
+	shelf.bytes -= FIRST + at * STEP;
 	return block;
 }
 
@@ -44,17 +44,14 @@ bool
 shelf_put(void *block)
 {
 	size_t size = malloc_usable_size(block);
+	size_t at = (size - FIRST) / STEP; /* far out for the smallest */
 	struct kept *kept = block;
-	size_t at;
 
-	if (size < FIRST || shelf.bytes + size > SHELF_MAX_BYTES)
-		return false;
-	at = (size - FIRST) / STEP;
-	if (at >= COMPARTMENTS)
+	if (at >= COMPARTMENTS || shelf.bytes + size > SHELF_MAX_BYTES)
 		return false;
 	kept->next = shelf.kept[at];
 	shelf.kept[at] = kept;
-	shelf.bytes += size;
+	shelf.bytes += FIRST + at * STEP;
 	return true;
 }
 

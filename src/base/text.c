@@ -52,42 +52,36 @@ text_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* ---- plain text, eight bytes at a time ---- */
+/* ---- plain text, sixteen bytes at a time ---- */
 
-#define ONES UINT64_C(0x0101010101010101)
-
-/* Has a high bit set when one of the eight bytes is c. */
-static uint64_t
-marks_of(uint64_t eight, char c)
-{
-	uint64_t rest = eight ^ ONES * (unsigned char)c;
-
-	return (rest - ONES) & ~rest;
-}
+/* The compiler makes of it what the processor has. */
+typedef uint8_t sixteen __attribute__((vector_size(16)));
 
 static bool
-are_plain(uint64_t eight)
+are_plain(const char bytes[16])
 {
-	uint64_t strange = (eight - ONES * ' ') & ~eight;
+	sixteen all;
+	uint64_t strange[2];
 
-	strange |= eight | (eight + ONES); /* above '~' */
-	strange |= marks_of(eight, '"') | marks_of(eight, '\\');
-	return (strange & ONES * 0x80) == 0;
+	memcpy(&all, bytes, sizeof(all));
+	all = (sixteen)((all - ' ' > '~' - ' ') | (all == '"') | (all == '\\'));
+	memcpy(strange, &all, sizeof(strange));
+	return (strange[0] | strange[1]) == 0;
 }
 
 bool
 text_is_plain(const char *text, size_t len)
 {
-	uint64_t eight = ONES * 'a';
+	char few[16] = "................";
 
-	for (; len >= sizeof(eight); len -= sizeof(eight)) {
-		memcpy(&eight, text, sizeof(eight));
-		if (!are_plain(eight))
-			return false;
-		text += sizeof(eight);
+	if (len < sizeof(few)) {
+		memcpy(few, text, len);
+		return are_plain(few);
 	}
-	memcpy(&eight, text, len);
-	return are_plain(eight);
+	for (size_t at = 0; at < len - sizeof(few); at += sizeof(few))
+		if (!are_plain(text + at))
+			return false;
+	return are_plain(text + len - sizeof(few));
 }
 
 /* ---- reasons ---- */

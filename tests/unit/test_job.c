@@ -140,6 +140,8 @@ END_TEST
 START_TEST(events_have_names_and_ends_have_events)
 {
 	ck_assert_str_eq(job_event_name(EVENT_STARTED), "started");
+	ck_assert_str_eq(job_event_type(EVENT_STARTED), "job.started");
+	ck_assert_str_eq(job_event_type(EVENT_CANCELLED), "job.cancelled");
 	ck_assert_str_eq(job_event_name(EVENT_PROGRESS), "progress");
 	ck_assert_str_eq(job_event_name(job_event_of(JOB_SUCCEEDED)),
 	    "succeeded");

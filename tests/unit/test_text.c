@@ -431,12 +431,47 @@ START_TEST(utf8_is_what_rfc_3629_says)
 }
 END_TEST
 
+/* ---- copies ---- */
+
+START_TEST(two_texts_become_one)
+{
+	static const char *const pairs[][3] = {
+		{ "", "", "" },
+		{ "a", "", "a" },
+		{ "", "b", "b" },
+		{ "http://x", "/y", "http://x/y" },
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char *both = text_join(pairs[i][0], pairs[i][1]);
+
+		ck_assert_str_eq(both, pairs[i][2]);
+		free(both);
+	}
+}
+END_TEST
+
+START_TEST(what_does_not_fit_is_cut_and_ended)
+{
+	char out[5] = "....";
+
+	text_fit("", out, sizeof(out));
+	ck_assert_str_eq(out, "");
+	text_fit("four", out, sizeof(out));
+	ck_assert_str_eq(out, "four");
+	text_fit("fives", out, sizeof(out));
+	ck_assert_str_eq(out, "five");
+	text_fit("far too long", out, 1);
+	ck_assert_str_eq(out, "");
+}
+END_TEST
+
 /* ---- names and lists ---- */
 
-/* At every place of a text of every length around eight bytes. */
+/* At every place of a text of every length around sixteen and thirty-two bytes. */
 START_TEST(plain_is_visible_ascii_that_needs_no_backslash)
 {
-	char text[20];
+	char text[36];
 
 	for (size_t len = 0; len <= sizeof(text); len++) {
 		memset(text, 'x', sizeof(text));
@@ -570,6 +605,8 @@ main(void)
 	tcase_add_test(tcase, base64_matches_the_vectors_of_rfc_4648);
 	tcase_add_test(tcase, base64_that_no_encoder_writes_is_refused);
 	tcase_add_test(tcase, utf8_is_what_rfc_3629_says);
+	tcase_add_test(tcase, two_texts_become_one);
+	tcase_add_test(tcase, what_does_not_fit_is_cut_and_ended);
 	tcase_add_test(tcase, plain_is_visible_ascii_that_needs_no_backslash);
 	tcase_add_test(tcase, case_does_not_matter_in_ascii_and_only_there);
 	tcase_add_test(tcase, lists_are_split_at_commas_outside_of_quotes);
