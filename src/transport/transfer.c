@@ -224,6 +224,7 @@ set_callbacks(struct transfer *transfer)
 	CURL *easy = transfer->easy;
 
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	curl_easy_setopt(easy, CURLOPT_SHARE, transfer->pool->share);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error_text);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket_cb);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);

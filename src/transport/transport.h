@@ -17,6 +17,7 @@ struct watch; /* pool.c: our interest in one descriptor */
 struct transfer_pool {
 	struct loop *loop;
 	CURLM *multi;
+	CURLSH *share;            /* of TLS sessions: pool.c */
 	struct loop_timer *timer; /* libcurl's one clock */
 	struct watch **watches;   /* by descriptor; owned, may be NULL */
 	size_t watch_count;

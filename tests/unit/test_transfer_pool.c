@@ -2,8 +2,10 @@
  * cut; what done() may do; handshakes.
  */
 #include <check.h>
+#include <curl/curl.h>
 #include <dirent.h>
 #include <event2/event.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -452,6 +454,9 @@ say_nothing(struct peer *peer, int fd)
 	peer_wait_end(peer, fd);
 }
 
+static const char farewell[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+			       "Connection: close\r\n\r\nok";
+
 static SSL_CTX *
 self_signed(void)
 {
@@ -522,6 +527,100 @@ START_TEST(a_handshake_that_fails_says_how)
 }
 END_TEST
 
+/* ---- sessions ---- */
+
+static char authority[] = "/tmp/test_transfer_pool.XXXXXX";
+static bool is_trusted;
+
+/* The linker leads src/transport here: who is to be trusted is the system's
+ * choice, and no option of ours. */
+CURL *__real_curl_easy_init(void);
+CURL *__wrap_curl_easy_init(void);
+
+CURL *
+__wrap_curl_easy_init(void)
+{
+	CURL *easy = __real_curl_easy_init();
+
+	if (is_trusted)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, authority);
+	return easy;
+}
+
+static void
+trust(SSL_CTX *context)
+{
+	FILE *file = fdopen(mkstemp(authority), "w");
+
+	ck_assert_int_eq(PEM_write_X509(file,
+			     SSL_CTX_get0_certificate(context)),
+	    1);
+	ck_assert_int_eq(fclose(file), 0);
+	is_trusted = true;
+}
+
+struct tls_server {
+	SSL_CTX *context;
+	atomic_uint resumed; /* handshakes that went on with an old session */
+};
+
+/* One request, one answer, and the end. */
+static void
+serve_tls(struct peer *peer, int fd)
+{
+	struct tls_server *server = (struct tls_server *)peer->arg;
+	SSL *ssl = SSL_new(server->context);
+	char request[4096] = "";
+	int len = 0, got = 1;
+
+	SSL_set_fd(ssl, fd);
+	if (SSL_accept(ssl) != 1)
+		got = 0;
+	if (SSL_session_reused(ssl))
+		atomic_fetch_add(&server->resumed, 1);
+	while (got > 0 && strstr(request, "\r\n\r\n") == NULL) {
+		got = SSL_read(ssl, request + len,
+		    (int)sizeof(request) - 1 - len);
+		len += got > 0 ? got : 0;
+	}
+	SSL_write(ssl, farewell, (int)strlen(farewell));
+	SSL_shutdown(ssl);
+	SSL_free(ssl);
+}
+
+/* The first handle has the session; the second comes out of the box. */
+START_TEST(whoever_connects_next_goes_on_with_the_session)
+{
+	struct tls_server server = { self_signed(), 0 };
+	struct outcome first, again[2] = { { 0 } };
+	struct transfer_request request;
+	struct peer peer;
+	char url[64];
+
+	trust(server.context);
+	peer_start(&peer, serve_tls, &server);
+	snprintf(url, sizeof(url), "https://127.0.0.1:%u/", peer.port);
+	request = request_to(url);
+	first = exchange(&request);
+	ck_error(&first, ERROR_NONE, "the first");
+	ck_assert_uint_eq(atomic_load(&server.resumed), 0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_nonnull(
+		    transfer_start(pool, &request, take_outcome, &again[i]));
+	for (int i = 0; i < 2; i++) {
+		wait_for(&again[i]);
+		ck_error(&again[i], ERROR_NONE, "the next");
+		forget(&again[i]);
+	}
+	ck_assert_uint_eq(peer_connections(&peer), 3);
+	ck_assert_uint_eq(atomic_load(&server.resumed), 2);
+	forget(&first);
+	peer_stop(&peer);
+	SSL_CTX_free(server.context);
+	ck_assert_int_eq(unlink(authority), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -552,6 +651,7 @@ main(void)
 	tcase_add_test(tcase, no_descriptor_is_left_behind);
 	tcase_add_loop_test(tcase, a_handshake_that_fails_says_how, 0,
 	    COUNT(handshakes));
+	tcase_add_test(tcase, whoever_connects_next_goes_on_with_the_session);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
