@@ -158,39 +158,33 @@ set_idempotency_key(struct draft *draft, const char *name, const char *value)
 	return true;
 }
 
-#define NAMED(header) header, sizeof(header) - 1
-
 static const struct wish {
 	const char *header;
-	size_t header_len;
 	unsigned bit;      /* equal for two names of one wish */
 	bool is_passed_on; /* the upstream sees it too */
 	bool (*set)(struct draft *draft, const char *name, const char *value);
 } wishes[] = {
-	{ NAMED("Callback-URL"), 1 << 0, false, set_callback_url },
-	{ NAMED("X-Callback-Url"), 1 << 0, false, set_callback_url },
-	{ NAMED("Callback-Failure-URL"), 1 << 1, false, set_failure_url },
-	{ NAMED("Callback-Events"), 1 << 2, false, set_events },
-	{ NAMED("Callback-Format"), 1 << 3, false, set_format },
-	{ NAMED("Job-Delay"), 1 << 4, false, set_delay },
-	{ NAMED("Job-Timeout"), 1 << 5, false, set_timeout },
-	{ NAMED("Job-Expires"), 1 << 6, false, set_expires },
-	{ NAMED("Job-Priority"), 1 << 7, false, set_priority },
-	{ NAMED("Idempotency-Key"), 1 << 8, true, set_idempotency_key },
+	{ "Callback-URL", 1 << 0, false, set_callback_url },
+	{ "X-Callback-Url", 1 << 0, false, set_callback_url },
+	{ "Callback-Failure-URL", 1 << 1, false, set_failure_url },
+	{ "Callback-Events", 1 << 2, false, set_events },
+	{ "Callback-Format", 1 << 3, false, set_format },
+	{ "Job-Delay", 1 << 4, false, set_delay },
+	{ "Job-Timeout", 1 << 5, false, set_timeout },
+	{ "Job-Expires", 1 << 6, false, set_expires },
+	{ "Job-Priority", 1 << 7, false, set_priority },
+	{ "Idempotency-Key", 1 << 8, true, set_idempotency_key },
 };
 
 bool
 draft_take_wish(struct draft *draft, const char *name, const char *place,
     const char *value, bool *is_kept_out)
 {
-	size_t len = strlen(name);
-
 	*is_kept_out = false;
 	for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
 		const struct wish *wish = &wishes[i];
 
-		if (len != wish->header_len ||
-		    !text_equal_nocase(name, wish->header))
+		if (!text_equal_nocase(name, wish->header))
 			continue;
 		*is_kept_out = !wish->is_passed_on;
 		if (draft->given & wish->bit)

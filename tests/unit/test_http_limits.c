@@ -283,6 +283,8 @@ END_TEST
 
 /* ---- deadlines ---- */
 
+#define PATIENCE 20 /* tries, on a machine that does other things too */
+
 /* How long the server keeps a connection on which this was said, and then a
  * byte is dripped every few milliseconds. */
 static int64_t
@@ -315,56 +317,73 @@ kept_ms(const char *text, const char *drip)
 	return kept;
 }
 
+/* A busy machine keeps it for longer now and then; another limit, each time. */
+static void
+check_kept(const char *text, const char *drip, int64_t least_ms,
+    int64_t most_ms)
+{
+	int64_t kept = INT64_MAX;
+
+	for (int i = 0; i < PATIENCE && kept >= most_ms; i++) {
+		kept = kept_ms(text, drip);
+		ck_assert_int_ge(kept, least_ms);
+	}
+	ck_assert_int_lt(kept, most_ms);
+}
+
 START_TEST(a_head_must_end_in_time_however_it_drips)
 {
-	int64_t kept = kept_ms("GET /x HTTP/1.1\r\nX: ", "x");
-
-	ck_assert_int_ge(kept, 100);
-	ck_assert_int_lt(kept, 200);
+	check_kept("GET /x HTTP/1.1\r\nX: ", "x", 100, 200);
 }
 END_TEST
 
 START_TEST(a_body_must_end_in_time_however_it_drips)
 {
-	int64_t kept = kept_ms("POST /x HTTP/1.1\r\nHost: a\r\n"
-			       "Content-Length: 1000\r\n\r\n",
-	    "x");
-
-	ck_assert_int_ge(kept, 200);
-	ck_assert_int_lt(kept, 300);
-	kept = kept_ms("POST /x HTTP/1.1\r\nHost: a\r\n"
-		       "Transfer-Encoding: chunked\r\n\r\n",
-	    "1\r\na\r\n");
-	ck_assert_int_ge(kept, 200);
-	ck_assert_int_lt(kept, 300);
+	check_kept("POST /x HTTP/1.1\r\nHost: a\r\n"
+		   "Content-Length: 1000\r\n\r\n",
+	    "x", 200, 300);
+	check_kept("POST /x HTTP/1.1\r\nHost: a\r\n"
+		   "Transfer-Encoding: chunked\r\n\r\n",
+	    "1\r\na\r\n", 200, 300);
 }
 END_TEST
 
-START_TEST(the_time_for_a_body_counts_from_the_end_of_its_head)
+/* How long the server waits for a body whose head took nearly as long as it
+ * may; -1: on a busy machine it took longer. */
+static int64_t
+patience_for_body_ms(void)
 {
 	struct room room;
 	struct client *client;
 	int64_t since_ms = clock_mono_ms();
+	int64_t head_ms, body_ms;
 
 	room_open_with(&room, &room_impatient);
 	client = client_new(&room);
 	client_say(&room, client, "PUT /x HTTP/1.1\r\nHost: a\r\n");
 	ROOM_UNTIL(&room, clock_mono_ms() - since_ms > 70);
 	client_say(&room, client, "Content-Length: 3\r\n\r\n");
-	since_ms = clock_mono_ms();
+	head_ms = clock_mono_ms() - since_ms;
 	client_await_close(&room, client);
-	ck_assert_int_ge(clock_mono_ms() - since_ms, 190);
+	body_ms = clock_mono_ms() - since_ms - head_ms;
 	client_free(&client);
 	room_close(&room);
+	return head_ms < room_impatient.head_ms ? body_ms : -1;
+}
+
+START_TEST(the_time_for_a_body_counts_from_the_end_of_its_head)
+{
+	int64_t body_ms = -1;
+
+	for (int i = 0; i < PATIENCE && body_ms < 0; i++)
+		body_ms = patience_for_body_ms();
+	ck_assert_int_ge(body_ms, 190);
 }
 END_TEST
 
 START_TEST(a_connection_without_a_request_is_closed_in_time)
 {
-	int64_t kept = kept_ms("", "");
-
-	ck_assert_int_ge(kept, 290);
-	ck_assert_int_lt(kept, 450);
+	check_kept("", "", 290, 450);
 }
 END_TEST
 
