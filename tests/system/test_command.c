@@ -24,7 +24,7 @@
 	"/big) exec head -c $CALLBACKD_QUERY /dev/zero ;;\n"                   \
 	"/tree) sh -c 'trap \"\" TERM; echo $$ >other; sleep 1000' &\n"        \
 	"  echo begun; echo $$ >leader; wait ;;\n"                             \
-	"/gate) echo $$ >>there; while ! [ -e gate ]; do sleep 0.05; done\n"   \
+	"/gate) echo $$ >>there; while ! [ -e gate ]; do sleep 0.5; done\n"    \
 	"  echo through ;;\n"                                                  \
 	"/hang) echo $$ >leader; exec sleep 1000 ;;\n"                         \
 	"*) exit 64 ;;\n"                                                      \
