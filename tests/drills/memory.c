@@ -81,7 +81,18 @@ ask_for(struct drill *drill, const char *method, const char *target,
 	return is_answered;
 }
 
-/* A key that was used before is answered with 200 once its job has ended. */
+/* 200 is the answer to a key that was used before, once its job has ended. */
+static bool
+says_accepted(const struct reply *reply)
+{
+	char replayed[8];
+
+	return reply->status == 202 ||
+	    (reply->status == 200 &&
+		head_says(reply, "Idempotent-Replayed", replayed,
+		    sizeof(replayed)));
+}
+
 static void
 submit_one(struct drill *drill, const char *target, const char *fields,
     const char *body)
@@ -89,7 +100,7 @@ submit_one(struct drill *drill, const char *target, const char *fields,
 	struct reply reply;
 
 	if (ask_for(drill, "POST", target, fields, body, &reply) &&
-	    (reply.status == 202 || reply.status == 200) &&
+	    says_accepted(&reply) &&
 	    head_says(&reply, "Job-Id", drill->ids[drill->accepted], ID_SIZE))
 		drill->accepted++;
 	reply_clear(&reply);
