@@ -103,14 +103,35 @@ is_new(uint64_t place)
 	return false;
 }
 
+/* A sanitizer asks for memory of its own when a thread is born, and ends the
+ * process when there is none: that is not ours to starve. */
+static bool
+is_of_sanitizer(void *const *frames, int count)
+{
+	bool is_found = false;
+	Dl_info file;
+
+	for (int i = OURS; i < count; i++) {
+		if (dladdr(frames[i], &file) == 0)
+			continue;
+		if (strstr(file.dli_fname, "san.so") != NULL)
+			is_found = true;
+		else if (strstr(file.dli_fname, "/libc.so") == NULL &&
+		    strstr(file.dli_fname, "/starve.so") == NULL)
+			return false;
+	}
+	return is_found;
+}
+
 static void
-note_place(uint64_t place)
+note_place(uint64_t place, void *const *frames, int count)
 {
 	char line[32];
 	int len = snprintf(line, sizeof(line), "%016llx\n",
 	    (unsigned long long)place);
 
-	if (is_new(place) && write(survey_fd, line, (size_t)len) != len)
+	if (is_new(place) && !is_of_sanitizer(frames, count) &&
+	    write(survey_fd, line, (size_t)len) != len)
 		abort();
 }
 
@@ -124,7 +145,7 @@ is_place(void *const *frames, int count)
 		place = (place ^ (uint64_t)(uintptr_t)frames[i]) *
 		    1099511628211ULL;
 	if (survey_fd >= 0)
-		note_place(place);
+		note_place(place, frames, count);
 	return place == wanted &&
 	    atomic_compare_exchange_strong(&is_done, &expected, true);
 }
