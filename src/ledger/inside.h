@@ -215,7 +215,8 @@ void job_moved(struct ledger *ledger, const struct job *job);
 void job_progressed(struct ledger *ledger, const struct job *job);
 /* It was accepted; job is as it is by now, which may be running. */
 void job_arrived(struct ledger *ledger, const struct job *job);
-struct event_mark event_mark_of(const struct event *event);
+struct event_mark event_mark_of(const struct ledger *ledger,
+    const struct event *event);
 /* Whoever the order's watch is for is told of what comes behind its upto_id, if
  * that is the ring's newest now. False: no memory. */
 bool begin_watch(struct ledger *ledger, struct order *order);

@@ -67,7 +67,7 @@ show_past(struct ledger *ledger, struct order *order, const struct event *event)
 
 	if (row == NULL)
 		return STORE_AGAIN;
-	row->mark = event_mark_of(event);
+	row->mark = event_mark_of(ledger, event);
 	result = store_get_job_seq(ledger->store, event->job_seq, &row->job);
 	if (result == STORE_OK && is_wanted(order, &row->job)) {
 		if (event_version(&row->job) == event->version)
@@ -104,7 +104,7 @@ replay(struct ledger *ledger, struct order *order, int64_t after_id,
 			break;
 		}
 		result = show_past(ledger, order, event);
-		order->watch.upto_id = event->id;
+		order->watch.upto_id = ring_id(ledger->ring, event);
 	}
 	return result;
 }

@@ -1,6 +1,7 @@
 /* ring.c - the latest events, in a ring.
  *
- *  1. The event with number n (its id less the base) is in slot n % capacity.
+ *  1. The event with number n (its id less the base) is in slot n % capacity, and
+ *     each slot is a line of the processor's cache.
  *  2. Numbers floor + 1 .. newest are there; the rest was overwritten, or never
  *     was.
  *
@@ -8,12 +9,15 @@
  */
 #include "ring.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "callbackd/document.h"
 #include "callbackd/text.h"
 
 #define ID_BITS 20 /* see ring_new */
+
+static_assert(sizeof(struct event) == 64, "see ring.h");
 
 struct ring {
 	struct event *events;
@@ -29,7 +33,8 @@ ring_new(size_t capacity, int64_t wall_ms)
 
 	if (ring == NULL)
 		return NULL;
-	ring->events = calloc(capacity, sizeof(*ring->events));
+	ring->events = aligned_alloc(sizeof(*ring->events),
+	    capacity * sizeof(*ring->events));
 	if (ring->events == NULL) {
 		free(ring);
 		return NULL;
@@ -84,7 +89,6 @@ ring_add(struct ring *ring, const struct job *job, bool is_progress)
 	struct event *event = slot_of(ring, ++ring->newest);
 
 	*event = (struct event){
-		.id = ring->newest,
 		.job_seq = job->id.seq,
 		.version = event_version(job),
 		.run_at_ms = job->run_at_ms,
@@ -99,6 +103,15 @@ ring_add(struct ring *ring, const struct job *job, bool is_progress)
 		.is_progress = is_progress,
 	};
 	return event;
+}
+
+int64_t
+ring_id(const struct ring *ring, const struct event *event)
+{
+	int64_t number = ring->newest - ring->base;
+	int64_t slot = event - ring->events;
+
+	return ring->newest - (number - slot) % (int64_t)ring->capacity;
 }
 
 int64_t

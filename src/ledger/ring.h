@@ -9,10 +9,11 @@
 
 #include "callbackd/job.h"
 
-#define RING_EVENTS 12288 /* 864 KiB, touched as they are used */
+#define RING_EVENTS 12288 /* 768 KiB, touched as they are used */
 
+/* A line of the processor's cache: three are written in the life of a job. Its
+ * id is where it lies (ring_id). */
 struct event {
-	int64_t id; /* rising, also over a restart: see ring_new */
 	int64_t job_seq;
 	uint64_t version; /* of the job's record then: event_version */
 	int64_t run_at_ms, started_at_ms, finished_at_ms;
@@ -36,6 +37,8 @@ void ring_free(struct ring **ring);
 const struct event *ring_add(struct ring *ring, const struct job *job,
     bool is_progress);
 
+/* Rising, also over a restart: see ring_new. Of an event that is there. */
+int64_t ring_id(const struct ring *ring, const struct event *event);
 /* The id of the newest; of none yet, one that is below all that come. */
 int64_t ring_newest(const struct ring *ring);
 /* Everything later than that id is still here. False also for an id that was

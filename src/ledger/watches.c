@@ -328,10 +328,10 @@ wants(const struct audience *audience, const struct job *job)
 }
 
 struct event_mark
-event_mark_of(const struct event *event)
+event_mark_of(const struct ledger *ledger, const struct event *event)
 {
-	return (
-	    struct event_mark){ event->id, event->version, event->is_progress };
+	return (struct event_mark){ ring_id(ledger->ring, event),
+		event->version, event->is_progress };
 }
 
 static void
@@ -347,7 +347,7 @@ tell(struct ledger *ledger, struct audience *audience, const struct job *job,
 		cut_audience(ledger, audience);
 		return;
 	}
-	notice->mark = event_mark_of(event);
+	notice->mark = event_mark_of(ledger, event);
 	fill_facts(ledger, job, &notice->facts);
 	send_notice(ledger, audience, notice);
 }

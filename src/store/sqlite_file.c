@@ -391,6 +391,9 @@ sqlite_claim_file(struct sqlite *self, const char *place,
 	/* SQLite's own statistics cost a mutex for every allocation. Refused,
 	 * without harm, once SQLite is in use in this process. */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	/* A page is asked for when it is needed, and not twenty at once for each
+	 * cache, of which there are two. */
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
 	if (find_path(self, place, why_out) && lock_file(self, why_out) &&
 	    look_at_header(self->path, why_out))
 		return true;

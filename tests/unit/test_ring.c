@@ -39,11 +39,11 @@ START_TEST(events_are_numbered_from_the_moment_of_the_start)
 
 	ck_assert_int_eq(ring_newest(ring), FIRST);
 	event = ring_add(ring, &job, true);
-	ck_assert_int_eq(event->id, FIRST + 1);
+	ck_assert_int_eq(ring_id(ring, event), FIRST + 1);
 	ck_assert_int_eq(event->job_seq, 7);
 	ck_assert(event->is_progress);
 	event = ring_add(ring, &job, false);
-	ck_assert_int_eq(event->id, FIRST + 2);
+	ck_assert_int_eq(ring_id(ring, event), FIRST + 2);
 	ck_assert(!event->is_progress);
 	ck_assert_int_eq(ring_newest(ring), FIRST + 2);
 	ring_free(&ring);
@@ -87,7 +87,8 @@ START_TEST(what_is_later_is_found_in_order)
 
 		ck_assert_ptr_nonnull(event);
 		ck_assert_int_eq(event->job_seq, seq);
-		at = event->id;
+		ck_assert_int_eq(ring_id(ring, event), FIRST + seq);
+		at = ring_id(ring, event);
 	}
 	ck_assert_ptr_null(ring_next(ring, at, &anything));
 	ring_free(&ring);
@@ -126,8 +127,8 @@ START_TEST(a_filter_finds_a_job_a_queue_or_a_client)
 		int found = 0;
 
 		while ((event = ring_next(ring, at, &filter)) != NULL) {
-			found |= 1 << (event->id - FIRST - 1);
-			at = event->id;
+			at = ring_id(ring, event);
+			found |= 1 << (at - FIRST - 1);
 		}
 		ck_assert_msg(found == wanted[i].found, "row %zu: %d", i,
 		    found);
