@@ -30,12 +30,14 @@
 void *malloc(size_t size);
 void *calloc(size_t count, size_t size);
 void *realloc(void *old, size_t size);
+void *aligned_alloc(size_t alignment, size_t size);
 void free(void *gone);
 
 static struct {
 	void *(*malloc)(size_t size);
 	void *(*calloc)(size_t count, size_t size);
 	void *(*realloc)(void *old, size_t size);
+	void *(*aligned_alloc)(size_t alignment, size_t size);
 	void (*free)(void *gone);
 } next;
 
@@ -58,6 +60,8 @@ get_ready(void)
 	is_asking = true;
 	next.calloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, "calloc");
 	next.realloc = (void *(*)(void *, size_t))dlsym(RTLD_NEXT, "realloc");
+	next.aligned_alloc = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT,
+	    "aligned_alloc");
 	next.free = (void (*)(void *))dlsym(RTLD_NEXT, "free");
 	next.malloc = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
 }
@@ -208,6 +212,14 @@ realloc(void *old, size_t size)
 	if (next.malloc == NULL)
 		get_ready();
 	return fails() ? NULL : next.realloc(old, size);
+}
+
+void *
+aligned_alloc(size_t alignment, size_t size)
+{
+	if (next.malloc == NULL)
+		get_ready();
+	return fails() ? NULL : next.aligned_alloc(alignment, size);
 }
 
 void
