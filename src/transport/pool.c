@@ -76,6 +76,7 @@ act(struct transfer_pool *pool, curl_socket_t fd, int what)
 	int running;
 
 	curl_multi_socket_action(pool->multi, fd, what, &running);
+	hush_end();
 	settle_ended(pool);
 }
 
@@ -218,6 +219,7 @@ interest_cb(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
 	struct watch *watch;
 
 	(void)unused;
+	hush_end();
 	if (what != CURL_POLL_REMOVE) {
 		want(pool, easy, fd, what);
 		return 0;

@@ -3,6 +3,7 @@
  * Private to src/transport, with answer.h. transfer.c begins and ends
  * exchanges, fields.c writes what is sent, answer.c reads what comes, outcome.c
  * judges it, pool.c moves the bytes: libcurl's multi on the loop's event_base.
+ * hush.c spares the kernel a question.
  */
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
@@ -66,6 +67,13 @@ struct transfer {
  * sends_body: the request has a Content-Length. One allocation, given back by
  * free(). NULL: no memory. */
 struct curl_slist *fields_new(const char *headers, bool sends_body);
+
+/* ---- hush.c ---- */
+
+/* Until hush_end, whoever asks on this thread whether one descriptor is ready,
+ * and would not wait, is told that it is not. */
+void hush_begin(void);
+void hush_end(void);
 
 /* ---- outcome.c ---- */
 

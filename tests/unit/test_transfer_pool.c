@@ -4,18 +4,22 @@
 #include <check.h>
 #include <curl/curl.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <event2/event.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "transfer_peer.h"
 #include "transfer_room.h"
+#include "transport/transport.h"
 
 #define MANY 64
 
@@ -31,7 +35,7 @@ open_descriptors(void)
 	return count;
 }
 
-/* ---- connections are kept, and used again with care ---- */
+/* ---- connections are kept ---- */
 
 START_TEST(one_connection_serves_many_exchanges)
 {
@@ -50,6 +54,75 @@ START_TEST(one_connection_serves_many_exchanges)
 	peer_stop(&peer);
 }
 END_TEST
+
+/* ---- what the kernel is asked ---- */
+
+int __real_ppoll(struct pollfd *asked, nfds_t count,
+    const struct timespec *wait, const sigset_t *signals);
+int __wrap_ppoll(struct pollfd *asked, nfds_t count,
+    const struct timespec *wait, const sigset_t *signals);
+
+static _Thread_local unsigned questions; /* that did not wait */
+
+/* The linker leads hush.c here. */
+int
+__wrap_ppoll(struct pollfd *asked, nfds_t count, const struct timespec *wait,
+    const sigset_t *signals)
+{
+	if (wait != NULL && wait->tv_sec == 0 && wait->tv_nsec == 0)
+		questions++;
+	return __real_ppoll(asked, count, wait, signals);
+}
+
+START_TEST(an_answer_is_not_asked_for_right_behind_its_request)
+{
+	struct peer peer;
+	struct transfer_request request;
+
+	ck_assert_ptr_eq(dlsym(RTLD_DEFAULT, "poll"), (void *)poll);
+	peer_start(&peer, say_each, ok);
+	request = request_to(url_of(&peer, "/"));
+	for (int i = 0; i < 20; i++) {
+		struct outcome outcome;
+
+		questions = 0;
+		outcome = exchange(&request);
+		ck_error(&outcome, ERROR_NONE, "asked");
+		forget(&outcome);
+		if (i > 0) /* does the kept connection stand? */
+			ck_assert_uint_le(questions, 1);
+	}
+	ck_assert_uint_eq(peer_connections(&peer), 1);
+	peer_stop(&peer);
+}
+END_TEST
+
+START_TEST(only_questions_about_one_that_do_not_wait_are_hushed)
+{
+	struct pollfd asked[2] = { { .events = POLLIN }, { .fd = -1 } };
+	int pipe_fds[2];
+
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	ck_assert_int_eq(write(pipe_fds[1], "x", 1), 1);
+	asked[0].fd = pipe_fds[0];
+	ck_assert_int_eq(poll(asked, 1, 0), 1);
+	hush_begin();
+	ck_assert_int_eq(poll(asked, 1, 0), 0);
+	ck_assert_int_eq(asked[0].revents, 0);
+	ck_assert_int_eq(poll(asked, 2, 0), 1);
+	ck_assert_int_eq(poll(asked, 1, 1), 1);
+	ck_assert_int_eq(poll(asked, 1, -1), 1);
+	hush_end();
+	ck_assert_int_eq(poll(asked, 1, 0), 1);
+	ck_assert_int_eq(asked[0].revents, POLLIN);
+	asked[0].fd = -1;
+	ck_assert_int_eq(poll(asked, 1, 1), 0); /* waits, and ends */
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+END_TEST
+
+/* ---- kept connections are used again with care ---- */
 
 /* Answers the first request of a connection; reads the second one, and dies. */
 static void
@@ -635,6 +708,10 @@ main(void)
 	tcase_add_checked_fixture(tcase, open_room, close_room);
 	tcase_set_timeout(tcase, 30);
 	tcase_add_test(tcase, one_connection_serves_many_exchanges);
+	tcase_add_test(tcase,
+	    an_answer_is_not_asked_for_right_behind_its_request);
+	tcase_add_test(tcase,
+	    only_questions_about_one_that_do_not_wait_are_hushed);
 	tcase_add_loop_test(tcase,
 	    a_request_is_never_sent_twice_by_one_transfer, 0, COUNT(methods));
 	tcase_add_test(tcase,
