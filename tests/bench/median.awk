@@ -1,8 +1,9 @@
 # median.awk - bench.csv in, the medians of each system's tests out, in the same
 # columns (round is the number of rounds), in the order of first appearance.
-# Ratios to callbackd are taken within a round, and their medians appended as
-# cpu_ratio, rate_ratio: how many times callbackd's cost, and its throughput.
-function median(list, count,    i, j, swap) {
+# Ratios to callbackd are taken within a round: how many times its cost, and its
+# throughput. Their medians are appended as cpu_ratio and rate_ratio, and what a
+# quarter of the rounds is below, and above, as _low and _high.
+function sort(list, count,    i, j, swap) {
 	for (i = 2; i <= count; i++) {
 		for (j = i; j > 1 && list[j - 1] > list[j]; j--) {
 			swap = list[j]
@@ -10,10 +11,17 @@ function median(list, count,    i, j, swap) {
 			list[j - 1] = swap
 		}
 	}
+}
+
+# Of a sorted list; share 0.5 is the median. Between two: in proportion.
+function quantile(list, count, share,    at, below) {
 	if (count == 0)
 		return ""
-	return count % 2 ? list[(count + 1) / 2] : \
-	    (list[count / 2] + list[count / 2 + 1]) / 2
+	at = 1 + (count - 1) * share
+	below = int(at)
+	if (below == count)
+		return list[count]
+	return list[below] + (at - below) * (list[below + 1] - list[below])
 }
 
 function column_median(key, column,    i, list, count) {
@@ -21,10 +29,12 @@ function column_median(key, column,    i, list, count) {
 	for (i = 1; i <= runs[key]; i++)
 		if (value[key, i, column] != "")
 			list[++count] = value[key, i, column] + 0
-	return median(list, count)
+	sort(list, count)
+	return quantile(list, count, 0.5)
 }
 
-function ratio_median(key, column,    i, list, count, other, base) {
+# Median, low and high.
+function ratios(key, column,    i, list, count, other, base) {
 	count = 0
 	for (i = 1; i <= runs[key]; i++) {
 		other = test[key] == "parts" ? "flat" : test[key]
@@ -32,14 +42,17 @@ function ratio_median(key, column,    i, list, count, other, base) {
 		if (base > 0 && value[key, i, column] != "")
 			list[++count] = value[key, i, column] / base
 	}
-	return median(list, count)
+	sort(list, count)
+	return quantile(list, count, 0.5) "," quantile(list, count, 0.25) \
+	    "," quantile(list, count, 0.75)
 }
 
 NR == 1 {
 	for (i = 1; i <= NF; i++)
 		at[$i] = i
 	columns = NF
-	print $0 ",cpu_ratio,rate_ratio"
+	print $0 ",cpu_ratio,cpu_ratio_low,cpu_ratio_high," \
+	    "rate_ratio,rate_ratio_low,rate_ratio_high"
 	next
 }
 $1 == "warm-up" { next }
@@ -62,8 +75,8 @@ END {
 		line = runs[key] "," key
 		for (i = 4; i <= columns; i++)
 			line = line "," column_median(key, i)
-		line = line "," ratio_median(key, at["cpu_us_per_job"])
-		line = line "," ratio_median(key, at["completed_per_s"])
+		line = line "," ratios(key, at["cpu_us_per_job"])
+		line = line "," ratios(key, at["completed_per_s"])
 		print line
 	}
 }
