@@ -76,7 +76,7 @@ act(struct transfer_pool *pool, curl_socket_t fd, int what)
 	int running;
 
 	curl_multi_socket_action(pool->multi, fd, what, &running);
-	hush_end();
+	hush_end(); /* of one that ended before it was watched */
 	settle_ended(pool);
 }
 

@@ -55,7 +55,8 @@ function seen_of(name, test, column) {
 	return seen[name, test, column]
 }
 
-# The same of callbackd as it ships, on two cores.
+# The same of callbackd as it ships, on two cores: the ratios of both systems to
+# callbackd on one thread, divided.
 function shipped_goal(text, other, column, limit, at_least,    theirs) {
 	theirs = seen_of(other, "flat", column)
 	if (theirs != "" && ("callbackd-2-threads", "flat", column) in seen)
@@ -84,7 +85,6 @@ NR == 1 {
 }
 $1 == "warm-up" { next }
 $2 == "parts" {
-	part[$3] = $at["cpu_us_per_job"]
 	for (name in at)
 		seen[$3, "flat", name] = $at[name]
 	printf "%-20s %-14s %27.1f\n", $3, $2, $at["cpu_us_per_job"]
