@@ -122,6 +122,21 @@ START_TEST(only_questions_about_one_that_do_not_wait_are_hushed)
 }
 END_TEST
 
+/* ---- libraries that nobody asked for ---- */
+
+/* Where libcurl brings it along. Its own function of that name says 0. */
+START_TEST(gnutls_does_not_begin_as_it_is_loaded)
+{
+	void *found = dlsym(RTLD_DEFAULT, "_gnutls_global_init_skip");
+	int (*skips)(void);
+
+	if (found == NULL)
+		return;
+	memcpy(&skips, &found, sizeof(skips));
+	ck_assert_int_ne(skips(), 0);
+}
+END_TEST
+
 /* ---- kept connections are used again with care ---- */
 
 /* Answers the first request of a connection; reads the second one, and dies. */
@@ -712,6 +727,7 @@ main(void)
 	    an_answer_is_not_asked_for_right_behind_its_request);
 	tcase_add_test(tcase,
 	    only_questions_about_one_that_do_not_wait_are_hushed);
+	tcase_add_test(tcase, gnutls_does_not_begin_as_it_is_loaded);
 	tcase_add_loop_test(tcase,
 	    a_request_is_never_sent_twice_by_one_transfer, 0, COUNT(methods));
 	tcase_add_test(tcase,
