@@ -38,6 +38,7 @@ enum {
 	WATCH_BYTES = 16 << 10,  /* read ahead while a request is open */
 	DRAIN_IDLE_MS = 2000,    /* a kept connection still gets its 503 */
 	WRITE_BYTES = 256 << 10, /* a turn; libevent would stop at 16 KiB */
+	READ_BYTES = 4000,       /* a turn; of 4096 libevent makes 8192 */
 	MAX_PARTS = 4            /* of a reply, the blob included */
 };
 
@@ -220,6 +221,7 @@ http_conn_new(struct http_server *server)
 		free(conn);
 		return bev;
 	}
+	bufferevent_set_max_single_read(bev, READ_BYTES);
 	bufferevent_set_max_single_write(bev, WRITE_BYTES);
 	guard_init(&conn->guard, &server->guard_limits);
 	conn->since_ms = loop_mono_ms(server->loop);
