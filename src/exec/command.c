@@ -301,7 +301,6 @@ command_start(struct command *command, struct run *run)
 	int64_t timeout_ms;
 	int error;
 
-	run->loop = command->loop;
 	if (queue == NULL || queue->executor != EXECUTOR_COMMAND) {
 		fail_run(command, run, VERDICT_RETRY, ERROR_INTERNAL,
 		    "the queue is no longer configured");

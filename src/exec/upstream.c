@@ -319,7 +319,6 @@ upstream_start(struct upstream *upstream, struct run *run)
 	    run->job.queue);
 	struct inquiry *inquiry;
 
-	run->loop = upstream->loop;
 	if (queue == NULL || queue->executor != EXECUTOR_HTTP) {
 		fail_run(upstream, run, "the queue is no longer configured");
 		return;

@@ -24,10 +24,15 @@
 #define TURN_MAX                                                               \
 	256 /* pieces a transaction: performance.md 2.4, the flat part */
 
-/* Messages on their way to one loop. */
+enum work { WORK_RUN, WORK_POST };
+#define WORK_KINDS 2
+#define LEAD_MAX 8 /* of a loop before that with the least work: outbox.c */
+
+/* Messages on their way to one loop, and what it has to do. */
 struct outbox {
 	struct loop *loop;
 	struct mail_list list;
+	int under_way[WORK_KINDS]; /* given to it, not yet ended */
 };
 
 struct ledger {
@@ -39,7 +44,6 @@ struct ledger {
 	struct log *log;
 	struct ledger_hands **hands;
 	unsigned hands_count;
-	unsigned next_hands; /* whose turn it is to get work */
 
 	struct mailbox *inbox;
 	struct mail_list backlog; /* taken from the inbox, not yet opened */
@@ -104,8 +108,7 @@ struct ledger {
 	atomic_bool is_draining;
 	atomic_bool must_stop;
 	atomic_bool is_well;
-	atomic_llong runs_under_way;
-	atomic_llong posts_under_way;
+	atomic_llong under_way[WORK_KINDS]; /* by enum work */
 	atomic_llong consumers_waiting;
 	atomic_llong turn_began_ms; /* monotonic; 0: it waits */
 };
@@ -124,10 +127,13 @@ enum store_result begin_writing(struct ledger *ledger);
 /* A job's place in its queue, and of its client. */
 void give_place(struct ledger *ledger, const struct job *job);
 
-/* The loop whose turn it is. */
-struct ledger_hands *next_hands(struct ledger *ledger);
-
+/* outbox.c: which loop gets a run or a post. home: where its bytes are; NULL:
+ * nowhere. */
+struct loop *begin_work(struct ledger *ledger, enum work work,
+    struct loop *home);
+void end_work(struct ledger *ledger, enum work work, struct loop *loop);
 void send_to(struct ledger *ledger, struct loop *loop, struct mail *mail);
+void send_all(struct ledger *ledger);
 void answer_order(struct ledger *ledger, struct order *order,
     enum order_result result);
 

@@ -399,13 +399,13 @@ ledger_stop(struct ledger **ledger)
 int64_t
 ledger_runs_under_way(const struct ledger *ledger)
 {
-	return atomic_load(&ledger->runs_under_way);
+	return atomic_load(&ledger->under_way[WORK_RUN]);
 }
 
 int64_t
 ledger_posts_under_way(const struct ledger *ledger)
 {
-	return atomic_load(&ledger->posts_under_way);
+	return atomic_load(&ledger->under_way[WORK_POST]);
 }
 
 int64_t

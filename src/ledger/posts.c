@@ -218,14 +218,12 @@ send_post(struct ledger *ledger, struct post *post,
 	post->is_first = turn->is_first;
 	post->host = turn->host;
 	follow_clock_post(ledger, post);
-	atomic_fetch_add(&ledger->posts_under_way, 1);
+	post->loop = begin_work(ledger, WORK_POST, post->loop);
 	if (is_too_old(ledger, &post->delivery)) {
 		post->is_too_old = true;
 		mail_list_add(&ledger->unsettled_posts, &post->mail);
 		return;
 	}
-	if (post->loop == NULL)
-		post->loop = next_hands(ledger)->loop;
 	post->mail.open = post_begins_cb;
 	send_to(ledger, post->loop, &post->mail);
 }
@@ -412,7 +410,7 @@ conclude_post_end(struct ledger *ledger, struct mail *mail)
 {
 	struct post *post = (struct post *)mail;
 
-	atomic_fetch_sub(&ledger->posts_under_way, 1);
+	end_work(ledger, WORK_POST, post->loop);
 	count_post(ledger, post);
 	log_post(ledger, post);
 	job_changed(ledger, &post->job);

@@ -308,7 +308,7 @@ conclude_run_end(struct ledger *ledger, struct mail *mail)
 	struct run *run = (struct run *)mail;
 
 	if (!run->never_ran && !run->was_leased)
-		atomic_fetch_sub(&ledger->runs_under_way, 1);
+		end_work(ledger, WORK_RUN, run->loop);
 	if (!run->is_void)
 		tell_end(ledger, run);
 	run_free(&run);
@@ -571,9 +571,7 @@ begin_run(struct ledger *ledger, struct mail *mail)
 	struct run *run = (struct run *)mail;
 
 	tell_start(ledger, run);
-	if (run->loop == NULL)
-		run->loop = next_hands(ledger)->loop;
-	atomic_fetch_add(&ledger->runs_under_way, 1);
+	run->loop = begin_work(ledger, WORK_RUN, run->loop);
 	run->mail.open = run_begins_cb;
 	send_to(ledger, run->loop, &run->mail);
 }

@@ -31,65 +31,7 @@ give_place(struct ledger *ledger, const struct job *job)
 	gauges_give_client(ledger->conf->gauges, job->client);
 }
 
-struct ledger_hands *
-next_hands(struct ledger *ledger)
-{
-	struct ledger_hands *hands = ledger->hands[ledger->next_hands];
-
-	ledger->next_hands = (ledger->next_hands + 1) % ledger->hands_count;
-	return hands;
-}
-
-/* ---- mail out ---- */
-
-static struct outbox *
-outbox_of(struct ledger *ledger, struct loop *loop)
-{
-	for (unsigned i = 0; i < ledger->outbox_count; i++)
-		if (ledger->outboxes[i].loop == loop)
-			return &ledger->outboxes[i];
-	return NULL;
-}
-
-void
-send_to(struct ledger *ledger, struct loop *loop, struct mail *mail)
-{
-	struct outbox *outbox = outbox_of(ledger, loop);
-
-	if (outbox != NULL)
-		mail_list_add(&outbox->list, mail);
-	else
-		loop_post(loop, mail);
-}
-
-static void
-send_all(struct ledger *ledger)
-{
-	for (unsigned i = 0; i < ledger->outbox_count; i++) {
-		struct outbox *outbox = &ledger->outboxes[i];
-
-		if (outbox->list.count > 0)
-			loop_post_list(outbox->loop, &outbox->list);
-	}
-}
-
-static void
-order_answered_cb(struct mail *mail, void *room)
-{
-	struct order *order = (struct order *)mail;
-
-	(void)room;
-	order->answered(order);
-}
-
-void
-answer_order(struct ledger *ledger, struct order *order,
-    enum order_result result)
-{
-	order->result = result;
-	order->mail.open = order_answered_cb;
-	send_to(ledger, order->from, &order->mail);
-}
+/* ---- mail in ---- */
 
 /* Opens at most a turn's worth of mail, oldest first. */
 static void

@@ -9,7 +9,8 @@
  *  4. Every running job is in exactly one run, or its run's end waits for the
  *     store, or a consumer has a lease of it. A run of a job that was cancelled
  *     keeps its slot until it has ended, too.
- *  5. Every pending delivery waits for its moment, for its host, or is under
+ *  5. A loop has as much under way as the ledger believes.
+ *  6. Every pending delivery waits for its moment, for its host, or is under
  *     way: in one of them.
  */
 #include "world.h"
@@ -148,6 +149,30 @@ check_deliveries(void)
 	    count);
 }
 
+static void
+check_loop(const struct outbox *outbox, struct ledger *ledger)
+{
+	int runs = 0;
+	int posts = 0;
+
+	for (int i = 0; i < runs_under_way(); i++)
+		runs += run_of(run_at(i))->loop == outbox->loop;
+	for (struct mail *mail = ledger->unsettled_runs.first; mail != NULL;
+	     mail = mail->next) {
+		const struct run *run = (const struct run *)mail;
+
+		runs += !run->never_ran && !run->was_leased &&
+		    run->loop == outbox->loop;
+	}
+	for (int i = 0; i < posts_under_way(); i++)
+		posts += post_at(i)->loop == outbox->loop;
+	for (struct mail *mail = ledger->unsettled_posts.first; mail != NULL;
+	     mail = mail->next)
+		posts += ((const struct post *)mail)->loop == outbox->loop;
+	ck_assert_int_eq(outbox->under_way[WORK_RUN], runs);
+	ck_assert_int_eq(outbox->under_way[WORK_POST], posts);
+}
+
 void
 check_world(void)
 {
@@ -158,6 +183,8 @@ check_world(void)
 		running += check_queue(&world_conf()->queues[i], &leased);
 	check_books(running, leased);
 	check_deliveries();
+	for (unsigned i = 0; i < world_ledger()->outbox_count; i++)
+		check_loop(&world_ledger()->outboxes[i], world_ledger());
 }
 
 void
