@@ -16,7 +16,7 @@
 
 struct run {
 	struct mail mail;  /* first */
-	struct loop *loop; /* where it runs */
+	struct loop *loop; /* where its bytes are, then where it runs */
 	struct job job;    /* as claimed: running, attempts counts this one */
 	struct payload request;
 
@@ -49,8 +49,8 @@ struct run *run_new(void); /* NULL: no memory */
 void run_free(struct run **run);
 
 struct post {
-	struct mail mail; /* first */
-	struct loop *loop;
+	struct mail mail;  /* first */
+	struct loop *loop; /* as a run's */
 	const char *host; /* the ledger's own: where it goes */
 	bool is_first;    /* which budget it was let go under */
 	bool is_too_old;  /* no attempt was made: its schedule is over */

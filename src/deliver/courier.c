@@ -356,7 +356,6 @@ courier_start(struct courier *courier, struct post *post)
 {
 	struct errand *errand;
 
-	post->loop = courier->loop;
 	post->at_ms = loop_wall_ms(courier->loop);
 	errand = add_errand(courier, post);
 	if (errand == NULL) {

@@ -111,8 +111,8 @@ ledger_ask(struct ledger *ledger, struct order *order)
 	return loop_send_offer(order->from, ledger->inbox, &order->mail);
 }
 
-/* What the ledger will not need ends here, on the thread that made it: a free()
- * on the other waits for the lock of this one's heap. */
+/* What the ledger will not need ends here, mostly on the thread that made it: a
+ * free() on the other waits for the lock of this one's heap. */
 void
 ledger_run_ended(struct ledger *ledger, struct run *run)
 {

@@ -4,7 +4,8 @@
  * 2. A run or a post goes to the loop that has its bytes, unless that has
  *    LEAD_MAX more of the same to do than another. The ends of runs come in
  *    company, and so would the posts that they cause: a loop whose share is 32
- *    had 64 under way, and kept memory for as many.
+ *    had 64 under way, and kept memory for as many. What has no bytes anywhere
+ *    goes to the first of the idlest, whose memory is warm.
  *
  * Thread: the one in a turn of the ledger.
  */

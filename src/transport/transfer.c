@@ -157,7 +157,8 @@ before_sending_cb(void *arg, char *peer_ip, char *own_ip, int peer_port,
 		return CURL_PREREQFUNC_ABORT;
 	transfer->connected_us = clock_mono_us();
 	write_address(peer_ip, peer_port, transfer->address);
-	hush_begin(); /* until interest_cb of pool.c */
+	if (!transfer->is_https)
+		hush_begin(); /* until interest_cb of pool.c */
 	return CURL_PREREQFUNC_OK;
 }
 

@@ -70,8 +70,8 @@ struct curl_slist *fields_new(const char *headers, bool sends_body);
 
 /* ---- hush.c ---- */
 
-/* Until hush_end, whoever asks on this thread whether one descriptor is ready,
- * and would not wait, is told that it is not. */
+/* Until hush_end, the first who asks on this thread whether one descriptor is
+ * ready, and would not wait, is told that it is not. */
 void hush_begin(void);
 void hush_end(void);
 

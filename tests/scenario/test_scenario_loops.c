@@ -37,9 +37,9 @@ loop_of_post(int place)
 static void
 open_wide_world(void)
 {
-	open_world();
 	queue_named("work")->concurrency = MANY_JOBS;
 	world_conf()->callback.per_host_concurrency = MANY_JOBS;
+	open_world();
 }
 
 /* The other loop has a client that asks for nothing. */

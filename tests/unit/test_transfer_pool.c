@@ -78,6 +78,7 @@ START_TEST(an_answer_is_not_asked_for_right_behind_its_request)
 {
 	struct peer peer;
 	struct transfer_request request;
+	unsigned asked = 0;
 
 	ck_assert_ptr_eq(dlsym(RTLD_DEFAULT, "poll"), (void *)poll);
 	peer_start(&peer, say_each, ok);
@@ -89,15 +90,17 @@ START_TEST(an_answer_is_not_asked_for_right_behind_its_request)
 		outcome = exchange(&request);
 		ck_error(&outcome, ERROR_NONE, "asked");
 		forget(&outcome);
-		if (i > 0) /* does the kept connection stand? */
-			ck_assert_uint_le(questions, 1);
+		asked += i > 0 ? questions : 0;
 	}
+	/* Does the kept connection stand? Once more in every second. */
+	ck_assert_uint_ge(asked, 19);
+	ck_assert_uint_lt(asked, 30);
 	ck_assert_uint_eq(peer_connections(&peer), 1);
 	peer_stop(&peer);
 }
 END_TEST
 
-START_TEST(only_questions_about_one_that_do_not_wait_are_hushed)
+START_TEST(only_one_question_about_one_that_does_not_wait_is_hushed)
 {
 	struct pollfd asked[2] = { { .events = POLLIN }, { .fd = -1 } };
 	int pipe_fds[2];
@@ -107,11 +110,13 @@ START_TEST(only_questions_about_one_that_do_not_wait_are_hushed)
 	asked[0].fd = pipe_fds[0];
 	ck_assert_int_eq(poll(asked, 1, 0), 1);
 	hush_begin();
-	ck_assert_int_eq(poll(asked, 1, 0), 0);
-	ck_assert_int_eq(asked[0].revents, 0);
 	ck_assert_int_eq(poll(asked, 2, 0), 1);
 	ck_assert_int_eq(poll(asked, 1, 1), 1);
 	ck_assert_int_eq(poll(asked, 1, -1), 1);
+	ck_assert_int_eq(poll(asked, 1, 0), 0);
+	ck_assert_int_eq(asked[0].revents, 0);
+	ck_assert_int_eq(poll(asked, 1, 0), 1);
+	hush_begin();
 	hush_end();
 	ck_assert_int_eq(poll(asked, 1, 0), 1);
 	ck_assert_int_eq(asked[0].revents, POLLIN);
@@ -726,7 +731,7 @@ main(void)
 	tcase_add_test(tcase,
 	    an_answer_is_not_asked_for_right_behind_its_request);
 	tcase_add_test(tcase,
-	    only_questions_about_one_that_do_not_wait_are_hushed);
+	    only_one_question_about_one_that_does_not_wait_is_hushed);
 	tcase_add_test(tcase, gnutls_does_not_begin_as_it_is_loaded);
 	tcase_add_loop_test(tcase,
 	    a_request_is_never_sent_twice_by_one_transfer, 0, COUNT(methods));
