@@ -51,11 +51,11 @@ void run_free(struct run **run);
 struct post {
 	struct mail mail;  /* first */
 	struct loop *loop; /* as a run's */
-	const char *host; /* the ledger's own: where it goes */
-	bool is_first;    /* which budget it was let go under */
-	bool is_too_old;  /* no attempt was made: its schedule is over */
-	bool is_judged;   /* the ledger's own: delivery holds the outcome */
-	int64_t leapt_ms; /* the ledger's own; see ledger/clocks.c */
+	const char *host;  /* the ledger's own: where it goes */
+	bool is_first;     /* which budget it was let go under */
+	bool is_too_old;   /* no attempt was made: its schedule is over */
+	bool is_judged;    /* the ledger's own: delivery holds the outcome */
+	int64_t leapt_ms;  /* the ledger's own; see ledger/clocks.c */
 	struct delivery delivery;
 	struct job job;
 	struct payload request; /* fields only: trace context, X-Call-Id */
