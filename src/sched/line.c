@@ -2,7 +2,9 @@
  *
  * The items lie sorted in blocks of at most BLOCK_ITEMS, and the blocks lie
  * sorted in one array. Joining at the end fills the last block to the brim, so
- * a backlog in order of arrival wastes nothing.
+ * a backlog in order of arrival wastes nothing. How many are before an item is
+ * counted from the nearer end, by the array alone: none for who joins, a few
+ * microseconds in the middle of a million.
  *
  * Invariants
  *  1. No block is empty; within and across blocks items rise by (rank, seq).
@@ -17,13 +19,13 @@
 #define BLOCK_ITEMS 256 /* 6 KiB: one move within it is cheaper than a miss */
 
 struct block {
-	size_t first; /* leading items that have left */
-	size_t end;   /* one past the last item */
-	struct line_item items[BLOCK_ITEMS];
+	struct line_item *items; /* room for BLOCK_ITEMS; owned */
+	uint32_t first;          /* leading ones that have left */
+	uint32_t end;            /* one past the last */
 };
 
 struct line {
-	struct block **blocks;
+	struct block *blocks;
 	size_t first_block; /* leading slots that are empty */
 	size_t end_block;
 	size_t room;
@@ -42,7 +44,7 @@ line_free(struct line **line)
 	if (*line == NULL)
 		return;
 	for (size_t i = (*line)->first_block; i < (*line)->end_block; i++)
-		free((*line)->blocks[i]);
+		free((*line)->blocks[i].items);
 	free((*line)->blocks);
 	free(*line);
 	*line = NULL;
@@ -66,7 +68,7 @@ find_block(const struct line *line, int64_t rank, int64_t seq)
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct block *block = line->blocks[middle];
+		const struct block *block = &line->blocks[middle];
 
 		if (goes_before(&block->items[block->end - 1], rank, seq))
 			low = middle + 1;
@@ -100,7 +102,7 @@ make_room(struct line *line)
 {
 	size_t used = line->end_block - line->first_block;
 	size_t room;
-	struct block **grown;
+	struct block *grown;
 
 	if (line->end_block < line->room)
 		return true;
@@ -124,19 +126,17 @@ static bool
 insert_block(struct line *line, size_t at)
 {
 	size_t from_front = at - line->first_block;
-	struct block *block;
+	struct line_item *items;
 
 	if (!make_room(line))
 		return false;
-	block = malloc(sizeof(*block));
-	if (block == NULL)
+	items = malloc(BLOCK_ITEMS * sizeof(*items));
+	if (items == NULL)
 		return false;
-	block->first = 0;
-	block->end = 0;
 	at = line->first_block + from_front;
 	memmove(line->blocks + at + 1, line->blocks + at,
 	    (line->end_block - at) * sizeof(*line->blocks));
-	line->blocks[at] = block;
+	line->blocks[at] = (struct block){ .items = items };
 	line->end_block++;
 	return true;
 }
@@ -144,7 +144,7 @@ insert_block(struct line *line, size_t at)
 static void
 remove_block(struct line *line, size_t at)
 {
-	free(line->blocks[at]);
+	free(line->blocks[at].items);
 	if (at == line->first_block) {
 		line->first_block++;
 		return;
@@ -161,12 +161,12 @@ split_block(struct line *line, size_t at)
 	size_t from_front = at - line->first_block;
 	struct block *lower;
 	struct block *upper;
-	size_t keep;
+	uint32_t keep;
 
 	if (!insert_block(line, at + 1))
 		return false;
-	lower = line->blocks[line->first_block + from_front];
-	upper = line->blocks[line->first_block + from_front + 1];
+	lower = &line->blocks[line->first_block + from_front];
+	upper = lower + 1;
 	keep = lower->first + (lower->end - lower->first) / 2;
 	upper->end = lower->end - keep;
 	memcpy(upper->items, lower->items + keep,
@@ -178,7 +178,7 @@ split_block(struct line *line, size_t at)
 static void
 pack_block(struct block *block)
 {
-	size_t used = block->end - block->first;
+	uint32_t used = block->end - block->first;
 
 	memmove(block->items, block->items + block->first,
 	    used * sizeof(*block->items));
@@ -216,17 +216,17 @@ block_for(struct line *line, const struct line_item *item)
 	size_t from_front;
 
 	if (at == line->end_block && at > line->first_block &&
-	    !is_full(line->blocks[at - 1]))
-		return line->blocks[at - 1];
+	    !is_full(&line->blocks[at - 1]))
+		return &line->blocks[at - 1];
 	from_front = at - line->first_block;
 	if (at == line->end_block) {
 		if (!insert_block(line, at))
 			return NULL;
-		return line->blocks[line->first_block + from_front];
+		return &line->blocks[line->first_block + from_front];
 	}
-	if (is_full(line->blocks[at]) && !split_block(line, at))
+	if (is_full(&line->blocks[at]) && !split_block(line, at))
 		return NULL;
-	return line->blocks[find_block(line, item->rank, item->seq)];
+	return &line->blocks[find_block(line, item->rank, item->seq)];
 }
 
 bool
@@ -248,14 +248,14 @@ line_first(const struct line *line)
 
 	if (line->count == 0)
 		return NULL;
-	block = line->blocks[line->first_block];
+	block = &line->blocks[line->first_block];
 	return &block->items[block->first];
 }
 
 void
 line_drop_first(struct line *line)
 {
-	struct block *block = line->blocks[line->first_block];
+	struct block *block = &line->blocks[line->first_block];
 
 	assert(line->count > 0);
 	block->first++;
@@ -273,7 +273,7 @@ line_leave(struct line *line, int64_t rank, int64_t seq)
 
 	if (at == line->end_block)
 		return false;
-	block = line->blocks[at];
+	block = &line->blocks[at];
 	i = find_in_block(block, rank, seq);
 	if (block->items[i].rank != rank || block->items[i].seq != seq)
 		return false;
@@ -286,18 +286,29 @@ line_leave(struct line *line, int64_t rank, int64_t seq)
 	return true;
 }
 
+/* Of the blocks from one up to another. */
+static int64_t
+items_in(const struct line *line, size_t from, size_t to)
+{
+	int64_t items = 0;
+
+	for (size_t i = from; i < to; i++)
+		items += line->blocks[i].end - line->blocks[i].first;
+	return items;
+}
+
 int64_t
 line_before(const struct line *line, int64_t rank, int64_t seq)
 {
 	size_t at = find_block(line, rank, seq);
-	int64_t before = 0;
+	bool is_near_front = at - line->first_block < line->end_block - at;
+	int64_t before = is_near_front
+	    ? items_in(line, line->first_block, at)
+	    : line->count - items_in(line, at, line->end_block);
 
-	for (size_t i = line->first_block; i < at; i++)
-		before += (int64_t)(line->blocks[i]->end -
-		    line->blocks[i]->first);
 	if (at < line->end_block)
-		before += (int64_t)(find_in_block(line->blocks[at], rank, seq) -
-		    line->blocks[at]->first);
+		before += (int64_t)find_in_block(&line->blocks[at], rank, seq) -
+		    line->blocks[at].first;
 	return before;
 }
 
@@ -309,7 +320,7 @@ line_at(const struct line *line, int64_t rank, int64_t seq)
 
 	if (at == line->end_block)
 		return NULL;
-	block = line->blocks[at];
+	block = &line->blocks[at];
 	return &block->items[find_in_block(block, rank, seq)];
 }
 
@@ -323,7 +334,7 @@ bool
 line_find(const struct line *line, int64_t seq, int64_t *rank_out)
 {
 	for (size_t i = line->first_block; i < line->end_block; i++) {
-		const struct block *block = line->blocks[i];
+		const struct block *block = &line->blocks[i];
 
 		for (size_t j = block->first; j < block->end; j++) {
 			if (block->items[j].seq != seq)
@@ -341,7 +352,7 @@ line_bytes(const struct line *line)
 	int64_t bytes = 0;
 
 	for (size_t i = line->first_block; i < line->end_block; i++) {
-		const struct block *block = line->blocks[i];
+		const struct block *block = &line->blocks[i];
 
 		for (size_t j = block->first; j < block->end; j++)
 			bytes += block->items[j].bytes;
