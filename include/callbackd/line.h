@@ -2,8 +2,8 @@
  *
  * A sorted set of small items that stays cheap with millions in it: joining at
  * the end and leaving at the front cost nothing that grows, everything else a
- * binary search and a move within one block (24 bytes an item). Pure; one
- * thread.
+ * binary search and a move within one block (24 bytes an item). What walks the
+ * line says so. Pure; one thread.
  */
 #ifndef CALLBACKD_LINE_H
 #define CALLBACKD_LINE_H
@@ -34,7 +34,8 @@ void line_drop_first(struct line *line);
 /* Takes one out from anywhere. False when it is not there. */
 bool line_leave(struct line *line, int64_t rank, int64_t seq);
 
-/* How many stand before (rank, seq), whether or not that one is there. */
+/* How many stand before (rank, seq), whether or not that one is there. Looks at
+ * one in 256 of those between it and the nearer end. */
 int64_t line_before(const struct line *line, int64_t rank, int64_t seq);
 int64_t line_count(const struct line *line);
 

@@ -3,8 +3,8 @@
  * The items lie sorted in blocks of at most BLOCK_ITEMS, and the blocks lie
  * sorted in one array. Joining at the end fills the last block to the brim, so
  * a backlog in order of arrival wastes nothing. How many are before an item is
- * counted from the nearer end, by the array alone: none for who joins, a few
- * microseconds in the middle of a million.
+ * counted from the nearer end, by the array alone: nothing to count for who
+ * joins, about a microsecond in the middle of a million.
  *
  * Invariants
  *  1. No block is empty; within and across blocks items rise by (rank, seq).

@@ -210,6 +210,7 @@ make_run(void)
 	struct run *run = run_new();
 
 	ck_assert_ptr_nonnull(run);
+	run->loop = loop;
 	snprintf(run->job.queue, sizeof(run->job.queue), "q");
 	snprintf(run->job.method, sizeof(run->job.method), "POST");
 	run->job.target = text_copy("/");
@@ -234,6 +235,7 @@ finish(struct run *run)
 	command_start(command, run);
 	turn_until(ended_count > before);
 	ck_assert_ptr_eq(ended[before], run);
+	ck_assert_ptr_eq(run->loop, loop);
 	return run;
 }
 
@@ -911,10 +913,11 @@ END_TEST
 
 START_TEST(the_queues_timeout_holds_when_the_jobs_is_longer)
 {
-	struct run *run = make_run();
+	struct run *run;
 
 	open_script_with("echo begun; echo words >&2; sleep 1000",
 	    "timeout = 1s");
+	run = make_run();
 	run->job.timeout_ms = 1000000;
 	expect_failure(finish(run), VERDICT_RETRY, ERROR_TIMEOUT_BODY,
 	    "ended at its deadline, after 6 bytes of output: words");
