@@ -210,7 +210,6 @@ make_run(void)
 	struct run *run = run_new();
 
 	ck_assert_ptr_nonnull(run);
-	run->loop = loop;
 	snprintf(run->job.queue, sizeof(run->job.queue), "q");
 	snprintf(run->job.method, sizeof(run->job.method), "POST");
 	run->job.target = text_copy("/");
@@ -232,6 +231,7 @@ finish(struct run *run)
 {
 	int before = ended_count;
 
+	run->loop = loop; /* as the ledger does */
 	command_start(command, run);
 	turn_until(ended_count > before);
 	ck_assert_ptr_eq(ended[before], run);
@@ -913,11 +913,10 @@ END_TEST
 
 START_TEST(the_queues_timeout_holds_when_the_jobs_is_longer)
 {
-	struct run *run;
+	struct run *run = make_run();
 
 	open_script_with("echo begun; echo words >&2; sleep 1000",
 	    "timeout = 1s");
-	run = make_run();
 	run->job.timeout_ms = 1000000;
 	expect_failure(finish(run), VERDICT_RETRY, ERROR_TIMEOUT_BODY,
 	    "ended at its deadline, after 6 bytes of output: words");
